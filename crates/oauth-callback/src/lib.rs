@@ -1,0 +1,157 @@
+//! `GET /oauth-callback`: Strava sends the athlete's browser here; the athlete is connected and a first sync begins.
+
+mod outcome;
+mod page;
+
+use jiff::Timestamp;
+use lambda_http::http::{Method, header};
+use lambda_http::{Body, Request, Response};
+use outcome::Outcome;
+use runaway_core::clock::Clock;
+use runaway_core::config::{AuthorizeConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::db::oauth_states::{self, Begun};
+use runaway_core::db::{Db, athletes, strava_tokens, sync_jobs};
+use runaway_core::domain::{SyncBounds, SyncType};
+use runaway_core::flows;
+use runaway_core::http::{ApiError, Call, Reply, answer};
+use runaway_core::queue::SyncQueue;
+use runaway_core::strava::{Exchanged, REQUIRED_SCOPE, StravaClient};
+use runaway_core::telemetry;
+use runaway_core::vault::{Vault, fingerprint};
+use uuid::Uuid;
+
+/// One request at a time is all an environment gets.
+const CONNECTIONS_MAX: usize = 2;
+/// The longest state or code that is looked at.
+const PARAMETER_BYTES_MAX: usize = 512;
+/// The first sync fetches everything.
+const WHOLE_HISTORY: SyncBounds = SyncBounds { sync_type: SyncType::Full, after_s: None, before_s: None, max_activities: None };
+
+/// What the function holds between calls.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Strava.
+    pub strava: StravaClient,
+    /// Seals tokens.
+    pub vault: Vault,
+    /// Where jobs are announced.
+    pub queue: SyncQueue,
+    /// The app's addresses.
+    pub authorize: AuthorizeConfig,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Builds everything from the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or senseless.
+    pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let (database, strava, vault, queue, authorize) = settings.read(|s| {
+            (DatabaseConfig::read(s), StravaConfig::read(s), VaultConfig::read(s), QueueConfig::read(s), AuthorizeConfig::read(s))
+        })?;
+        Ok(Self {
+            db: Db::new(&database, CONNECTIONS_MAX)?,
+            strava: StravaClient::new(strava)?,
+            vault: Vault::from_ring(&vault.token_keys)?,
+            queue: SyncQueue::connect(&queue).await,
+            authorize,
+            clock: Clock::system(),
+        })
+    }
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    answer("oauth-callback", request, |call| finish_authorization(app, call)).await
+}
+
+async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> {
+    if !call.path.is_empty() {
+        return Err(ApiError::no_such_path());
+    }
+    call.require_method(&Method::GET)?;
+    let now = app.clock.now();
+    let begun = match parameter(&call, "state") {
+        Some(state) => spend_state(app, state, now).await?,
+        None => None,
+    };
+    let (outcome, redirect) = match begun {
+        Some(begun) => (connect(app, &call, &begun, now).await?, begun.redirect),
+        None => (Outcome::StateInvalid, None),
+    };
+    tracing::info!(outcome = ?outcome, "A Strava authorisation ended");
+    let reply = match redirect {
+        Some(address) => outcome.redirect(&address).and_then(|url| Reply::redirect(url.as_str())),
+        None => Some(page::page(&outcome)?),
+    };
+    let reply = reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))?;
+    Ok(reply.with_header(header::REFERRER_POLICY, "no-referrer").with_header(header::CACHE_CONTROL, "no-store"))
+}
+
+fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
+    call.query.get(name).map(String::as_str).filter(|value| !value.is_empty() && value.len() <= PARAMETER_BYTES_MAX)
+}
+
+async fn spend_state(app: &App, state: &str, now: Timestamp) -> Result<Option<Begun>, ApiError> {
+    let tx = app.db.system().await?;
+    let begun = oauth_states::take(&tx, &fingerprint(state.as_bytes()), now).await?;
+    tx.commit().await?;
+    // An address taken off the list since the authorisation began is no longer trusted.
+    Ok(begun.filter(|begun| begun.redirect.as_ref().is_none_or(|address| app.authorize.app_redirects.contains(address))))
+}
+
+async fn connect(app: &App, call: &Call, begun: &Begun, now: Timestamp) -> Result<Outcome, ApiError> {
+    if parameter(call, "error").is_some() {
+        return Ok(Outcome::AccessDenied);
+    }
+    let Some(code) = parameter(call, "code") else {
+        return Ok(Outcome::ExchangeFailed);
+    };
+    if parameter(call, "scope").is_some_and(|granted| !scopes(granted).any(|scope| scope == REQUIRED_SCOPE)) {
+        return Ok(Outcome::MissingScope);
+    }
+    let exchanged = match app.strava.exchange_code(&code.to_owned().into()).await {
+        Ok(exchanged) => exchanged,
+        Err(error) => {
+            let cause = telemetry::chain(&error);
+            tracing::warn!(cause, "Strava refused to exchange a code; the athlete may try again");
+            return Ok(Outcome::of_exchange(&error));
+        }
+    };
+    // What Strava answers is believed before what the browser carried.
+    let granted: Vec<String> =
+        scopes(exchanged.scope.as_deref().or(parameter(call, "scope")).unwrap_or_default()).map(str::to_owned).collect();
+    if !granted.iter().any(|scope| scope == REQUIRED_SCOPE) {
+        return Ok(Outcome::MissingScope);
+    }
+    link(app, begun, &exchanged, &granted, now).await
+}
+
+/// Athlete, tokens and the first sync's row in one transaction; the message after it.
+async fn link(app: &App, begun: &Begun, exchanged: &Exchanged, granted: &[String], now: Timestamp) -> Result<Outcome, ApiError> {
+    let athlete_id = exchanged.athlete.id;
+    let sealed = flows::seal_tokens(&app.vault, athlete_id, &exchanged.tokens)?;
+    let tx = app.db.system().await?;
+    if !athletes::connect(&tx, begun.user_id, &exchanged.athlete, now).await? {
+        return Ok(Outcome::AlreadyLinked);
+    }
+    strava_tokens::put(&tx, athlete_id, &sealed, granted, now).await?;
+    let started = flows::start_sync(&tx, athlete_id, &WHOLE_HISTORY, Uuid::now_v7(), now).await?;
+    sync_jobs::mark_sent(&tx, &[started.job.id], now).await?;
+    tx.commit().await?;
+    if started.needs_message
+        && let Err(error) = app.queue.send(started.job.id, 0).await
+    {
+        let cause = telemetry::chain(&error);
+        tracing::error!(job.id = %started.job.id, athlete.id = athlete_id, cause, "The first sync's message was not sent; process-pending will send it");
+    }
+    Ok(Outcome::Connected { athlete_id })
+}
+
+fn scopes(list: &str) -> impl Iterator<Item = &str> {
+    list.split([',', ' ']).map(str::trim).filter(|scope| !scope.is_empty())
+}

@@ -1,0 +1,350 @@
+//! Typed settings, one struct per concern. The only reader of the environment and of Secrets Manager.
+//!
+//! Every setting is named in [`SETTINGS`]. A function reads the structs it needs through a [`Reader`], which notes
+//! every missing or senseless value and reports them all at once, so that a deployment is repaired in one go.
+
+use std::collections::BTreeMap;
+
+use secrecy::SecretString;
+use url::Url;
+
+/// The setting that names the Secrets Manager document; where it is set, the stricter rules of production hold.
+pub const SECRET_ARN: &str = "RUNAWAY_SECRET_ARN";
+
+/// One setting of the functions.
+#[derive(Debug)]
+pub struct Setting {
+    /// Name of the variable, and of the key in the secret document.
+    pub name: &'static str,
+    /// Whether it belongs into the secret document rather than the environment.
+    pub secret: bool,
+    /// What it means.
+    pub description: &'static str,
+}
+
+const fn plain(name: &'static str, description: &'static str) -> Setting {
+    Setting { name, secret: false, description }
+}
+
+const fn secret(name: &'static str, description: &'static str) -> Setting {
+    Setting { name, secret: true, description }
+}
+
+/// Every setting there is.
+pub const SETTINGS: &[Setting] = &[
+    secret("DATABASE_URL", "PostgreSQL of the functions, with the login role runaway_app"),
+    plain("DATABASE_CA_PEM", "Optional: certificates, beside the public ones, that the database's certificate may chain to"),
+    secret("DATABASE_ADMIN_URL", "PostgreSQL of the migration, with a login that owns the database; migrate only"),
+    plain("SYNC_QUEUE_URL", "The SQS queue of sync jobs"),
+    plain("AUTH_ISSUER", "The claim iss of a valid token"),
+    plain("AUTH_AUDIENCE", "The claim aud of a valid token"),
+    plain("AUTH_JWKS_URL", "Where the sign-in's public keys are"),
+    plain("PUBLIC_BASE_URL", "Address of the API as the athlete's browser sees it; ends in /functions/v1"),
+    plain("APP_REDIRECTS", "Addresses of the app to which the callback may redirect, separated by commas"),
+    plain("STRAVA_API_BASE", "Strava's API, https://www.strava.com/api/v3"),
+    plain("STRAVA_OAUTH_BASE", "Strava's sign-in, https://www.strava.com"),
+    plain("STRAVA_CLIENT_ID", "The application's id at Strava"),
+    secret("STRAVA_CLIENT_SECRET", "The application's secret at Strava"),
+    secret("TOKEN_KEYS", "Keys that seal tokens: id:base64,id:base64, 32 bytes each; the first seals"),
+    plain(SECRET_ARN, "The Secrets Manager document that holds the secret settings; absent locally"),
+];
+
+/// Why the settings cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// Names every missing or senseless setting.
+    #[error("settings: {}", .0.join("; "))]
+    Settings(Vec<String>),
+    /// The document named by `RUNAWAY_SECRET_ARN` could not be read.
+    #[error("the secret document cannot be read")]
+    SecretDocument(#[source] Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// The values before they are given types.
+pub struct Settings(BTreeMap<String, String>);
+
+impl std::fmt::Debug for Settings {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+impl Settings {
+    /// Reads the environment and, where [`SECRET_ARN`] is set, the document it names, which wins.
+    ///
+    /// # Errors
+    /// [`ConfigError::SecretDocument`] when the document is not to be had or is no JSON object of strings.
+    pub async fn load() -> Result<Self, ConfigError> {
+        #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+        let from_environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let mut values: BTreeMap<String, String> =
+            SETTINGS.iter().filter_map(|s| Some((s.name.to_owned(), from_environment(s.name)?))).collect();
+        if let Some(arn) = values.get(SECRET_ARN) {
+            values.append(&mut secret_document(arn).await?);
+        }
+        Ok(Self(values))
+    }
+
+    /// Settings given as pairs.
+    pub fn from_pairs<N: Into<String>, V: Into<String>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
+        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+    }
+
+    /// Lets `read` take what it needs and reports everything that is wrong at once.
+    ///
+    /// # Errors
+    /// [`ConfigError::Settings`].
+    pub fn read<T>(&self, read: impl FnOnce(&mut Reader<'_>) -> T) -> Result<T, ConfigError> {
+        let mut reader = Reader { settings: self, problems: Vec::new() };
+        let value = read(&mut reader);
+        if reader.problems.is_empty() { Ok(value) } else { Err(ConfigError::Settings(reader.problems)) }
+    }
+}
+
+/// Whether this process was started by Lambda rather than by hand.
+pub fn is_lambda() -> bool {
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
+}
+
+async fn secret_document(arn: &str) -> Result<BTreeMap<String, String>, ConfigError> {
+    let client = aws_sdk_secretsmanager::Client::new(&aws_config::load_defaults(crate::queue::aws_behavior()).await);
+    let answer = client.get_secret_value().secret_id(arn).send().await.map_err(|error| ConfigError::SecretDocument(error.into()))?;
+    let text = answer.secret_string().unwrap_or_default();
+    // The parser's message would quote the document.
+    serde_json::from_str(text).map_err(|_| ConfigError::SecretDocument("it is not a JSON object of strings".into()))
+}
+
+/// Takes settings out and notes what is wrong with them.
+#[derive(Debug)]
+pub struct Reader<'a> {
+    settings: &'a Settings,
+    problems: Vec<String>,
+}
+
+impl Reader<'_> {
+    fn is_production(&self) -> bool {
+        self.settings.0.contains_key(SECRET_ARN)
+    }
+
+    fn problem(&mut self, name: &str, what: &str) {
+        self.problems.push(format!("{name} {what}"));
+    }
+
+    fn text(&mut self, name: &str) -> String {
+        if let Some(value) = self.settings.0.get(name) {
+            return value.clone();
+        }
+        self.problem(name, "is missing");
+        String::new()
+    }
+
+    fn secret(&mut self, name: &str) -> SecretString {
+        SecretString::from(self.text(name))
+    }
+
+    /// An address without a slash at its end. In production only `https`.
+    fn url(&mut self, name: &str) -> String {
+        let text = self.text(name);
+        match Url::parse(&text) {
+            _ if text.is_empty() => {}
+            Ok(url) if !matches!(url.scheme(), "http" | "https") => self.problem(name, "is not an http address"),
+            Ok(url) if self.is_production() && url.scheme() != "https" => self.problem(name, "must be https"),
+            Ok(_) => {}
+            Err(_) => self.problem(name, "is not an address"),
+        }
+        text.trim_end_matches('/').to_owned()
+    }
+
+    fn database(&mut self, name: &str) -> SecretString {
+        let text = self.text(name);
+        match text.parse::<tokio_postgres::Config>() {
+            _ if text.is_empty() => {}
+            Ok(config) if self.is_production() && config.get_ssl_mode() != tokio_postgres::config::SslMode::Require => {
+                self.problem(name, "must say sslmode=require");
+            }
+            Ok(_) => {}
+            Err(_) => self.problem(name, "is not a PostgreSQL address"),
+        }
+        SecretString::from(text)
+    }
+}
+
+/// The functions' database.
+#[derive(Debug, Clone)]
+pub struct DatabaseConfig {
+    /// Address with the login role `runaway_app`.
+    pub url: SecretString,
+    /// Further certificate authorities, PEM.
+    pub ca_pem: Option<String>,
+}
+
+impl DatabaseConfig {
+    /// Reads `DATABASE_URL` and `DATABASE_CA_PEM`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        Self { url: from.database("DATABASE_URL"), ca_pem: from.settings.0.get("DATABASE_CA_PEM").cloned() }
+    }
+
+    /// Reads `DATABASE_ADMIN_URL` instead: the migration's login.
+    pub fn read_admin(from: &mut Reader<'_>) -> Self {
+        Self { url: from.database("DATABASE_ADMIN_URL"), ca_pem: from.settings.0.get("DATABASE_CA_PEM").cloned() }
+    }
+}
+
+/// Who signs the callers' tokens.
+#[derive(Debug, Clone)]
+pub struct AuthConfig {
+    /// The claim `iss`.
+    pub issuer: String,
+    /// The claim `aud`.
+    pub audience: String,
+    /// Address of the key set.
+    pub jwks_url: String,
+}
+
+impl AuthConfig {
+    /// Reads `AUTH_ISSUER`, `AUTH_AUDIENCE` and `AUTH_JWKS_URL`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        // The issuer is compared with a claim: it is kept as it stands.
+        let issuer = from.text("AUTH_ISSUER");
+        from.url("AUTH_ISSUER");
+        Self { issuer, audience: from.text("AUTH_AUDIENCE"), jwks_url: from.url("AUTH_JWKS_URL") }
+    }
+}
+
+/// Strava's authorisation page, and where it sends the athlete back to.
+#[derive(Debug, Clone)]
+pub struct AuthorizeConfig {
+    /// Base of `/oauth/authorize`.
+    pub oauth_base: String,
+    /// The application.
+    pub client_id: String,
+    /// This API, ending in `/functions/v1`.
+    pub public_base_url: String,
+    /// Addresses of the app.
+    pub app_redirects: Vec<String>,
+}
+
+impl AuthorizeConfig {
+    /// Reads `STRAVA_OAUTH_BASE`, `STRAVA_CLIENT_ID`, `PUBLIC_BASE_URL` and `APP_REDIRECTS`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        let public_base_url = from.url("PUBLIC_BASE_URL");
+        if !public_base_url.is_empty() && !public_base_url.ends_with("/functions/v1") {
+            from.problem("PUBLIC_BASE_URL", "must end in /functions/v1");
+        }
+        Self {
+            oauth_base: from.url("STRAVA_OAUTH_BASE"),
+            client_id: from.text("STRAVA_CLIENT_ID"),
+            public_base_url,
+            app_redirects: redirects(from),
+        }
+    }
+}
+
+/// The addresses of `APP_REDIRECTS`.
+fn redirects(from: &mut Reader<'_>) -> Vec<String> {
+    let list: Vec<String> = from.text("APP_REDIRECTS").split(',').map(|entry| entry.trim().to_owned()).filter(|e| !e.is_empty()).collect();
+    if list.iter().any(|entry| Url::parse(entry).is_err()) {
+        from.problem("APP_REDIRECTS", "holds an entry that is not an address");
+    }
+    list
+}
+
+/// Strava's API and token endpoint.
+#[derive(Debug, Clone)]
+pub struct StravaConfig {
+    /// Base of `/athlete/activities`.
+    pub api_base: String,
+    /// Base of `/oauth/token`.
+    pub oauth_base: String,
+    /// The application.
+    pub client_id: String,
+    /// The application's secret.
+    pub client_secret: SecretString,
+}
+
+impl StravaConfig {
+    /// Reads the four `STRAVA_…` settings.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        Self {
+            api_base: from.url("STRAVA_API_BASE"),
+            oauth_base: from.url("STRAVA_OAUTH_BASE"),
+            client_id: from.text("STRAVA_CLIENT_ID"),
+            client_secret: from.secret("STRAVA_CLIENT_SECRET"),
+        }
+    }
+}
+
+/// The queue of sync jobs.
+#[derive(Debug, Clone)]
+pub struct QueueConfig {
+    /// Address of the queue.
+    pub sync_queue_url: String,
+}
+
+impl QueueConfig {
+    /// Reads `SYNC_QUEUE_URL`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        Self { sync_queue_url: from.url("SYNC_QUEUE_URL") }
+    }
+}
+
+/// The key ring of the [vault](crate::vault).
+#[derive(Debug, Clone)]
+pub struct VaultConfig {
+    /// `id:base64,id:base64`.
+    pub token_keys: SecretString,
+}
+
+impl VaultConfig {
+    /// Reads `TOKEN_KEYS`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        let token_keys = from.secret("TOKEN_KEYS");
+        if from.settings.0.contains_key("TOKEN_KEYS")
+            && let Err(crate::vault::VaultError::KeyRing(what)) = crate::vault::Vault::from_ring(&token_keys)
+        {
+            from.problem("TOKEN_KEYS", what);
+        }
+        Self { token_keys }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(settings: &Settings) -> String {
+        let read = settings.read(|r| {
+            (DatabaseConfig::read(r), AuthConfig::read(r), AuthorizeConfig::read(r), StravaConfig::read(r), VaultConfig::read(r))
+        });
+        read.err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn everything_missing_is_named_at_once() {
+        let text = problems(&Settings::from_pairs::<&str, &str>([]));
+        for name in ["DATABASE_URL", "AUTH_ISSUER", "AUTH_JWKS_URL", "APP_REDIRECTS", "STRAVA_CLIENT_SECRET", "TOKEN_KEYS"] {
+            assert!(text.contains(&format!("{name} is missing")), "{name} in {text}");
+        }
+    }
+
+    #[test]
+    fn production_refuses_plain_connections() {
+        let pairs = [
+            ("RUNAWAY_SECRET_ARN", "arn"),
+            ("DATABASE_URL", "postgres://runaway_app@db/runaway"),
+            ("AUTH_ISSUER", "http://sign-in"),
+            ("STRAVA_API_BASE", "http://localhost:1/api/v3"),
+        ];
+        let text = problems(&Settings::from_pairs(pairs));
+        for expected in ["DATABASE_URL must say sslmode=require", "AUTH_ISSUER must be https", "STRAVA_API_BASE must be https"] {
+            assert!(text.contains(expected), "{expected} in {text}");
+        }
+    }
+
+    #[test]
+    fn values_are_never_quoted() {
+        let text = problems(&Settings::from_pairs([("DATABASE_URL", "postgres://u:hunter2@[bad"), ("TOKEN_KEYS", "hunter2")]));
+        assert!(!text.contains("hunter2"), "{text}");
+    }
+}

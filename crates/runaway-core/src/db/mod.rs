@@ -1,0 +1,51 @@
+//! PostgreSQL: transactions that are bound to one athlete, and every SQL statement, one file per table.
+//!
+//! The login role has no rights. A transaction chooses one of three roles for its own length:
+//! [`AthleteTx`] sees the rows of the token's user, [`WorkerTx`] those of one athlete named by its number, and
+//! [`SystemTx`] what the few statements across athletes need (they are listed in `docs/security.md`). There is no
+//! other way to send a statement: the connection itself is not reachable from outside this room.
+
+pub mod activities;
+pub mod athletes;
+pub mod oauth_states;
+mod pool;
+pub mod strava_tokens;
+pub mod sync_jobs;
+mod tx;
+
+pub use pool::{Db, connector};
+pub use tx::{AthleteTx, JobAccess, SystemTx, WorkerTx};
+
+/// What went wrong in the database, by what the caller may do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum DbError {
+    /// No connection could be had, or the server did not answer in time: try again later.
+    #[error("the database is not available: {0}")]
+    Unavailable(&'static str, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
+    /// A constraint refused the write.
+    #[error("constraint {0} refused the write")]
+    Constraint(String, #[source] tokio_postgres::Error),
+    /// Everything else: a fault of ours.
+    #[error("a statement failed")]
+    Statement(#[source] tokio_postgres::Error),
+    /// A column did not hold what the code expects.
+    #[error("{0} holds an unexpected value")]
+    Unexpected(&'static str),
+}
+
+impl From<tokio_postgres::Error> for DbError {
+    fn from(error: tokio_postgres::Error) -> Self {
+        if error.is_closed() {
+            return Self::Unavailable("the connection was closed", Some(error.into()));
+        }
+        match error.as_db_error() {
+            Some(db) if db.constraint().is_some() => Self::Constraint(db.constraint().unwrap_or_default().to_owned(), error),
+            // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had.
+            Some(db) if ["57", "53", "08", "55"].contains(&&db.code().code()[..2]) => {
+                Self::Unavailable("it refused for now", Some(error.into()))
+            }
+            Some(_) => Self::Statement(error),
+            None => Self::Unavailable("the connection failed", Some(error.into())),
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The table `oauth_states`.
+
+use jiff::Timestamp;
+use tokio_postgres::types::Type;
+use uuid::Uuid;
+
+use super::tx::Scope as _;
+use super::{AthleteTx, DbError, SystemTx};
+
+/// Who began an authorisation, and where it leads back to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Begun {
+    /// The user whose token began it.
+    pub user_id: Uuid,
+    /// The app's address, where one was named.
+    pub redirect: Option<String>,
+}
+
+/// Stores the hash of a state until `expires_at`.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn insert(
+    tx: &AthleteTx,
+    state_hash: &[u8],
+    redirect: Option<&str>,
+    now: Timestamp,
+    expires_at: Timestamp,
+) -> Result<(), DbError> {
+    let sql = "INSERT INTO oauth_states (state_hash, auth_user_id, redirect, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    let params: super::tx::Params<'_> = &[
+        (&state_hash, Type::BYTEA),
+        (&tx.user_id(), Type::UUID),
+        (&redirect, Type::TEXT),
+        (&now, Type::TIMESTAMPTZ),
+        (&expires_at, Type::TIMESTAMPTZ),
+    ];
+    tx.tx().query(sql, params).await?;
+    Ok(())
+}
+
+/// Takes the state out, so that no second caller finds it; `None` where unknown, used or expired. Sweeps out what
+/// has expired on the way.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn take(tx: &SystemTx, state_hash: &[u8], now: Timestamp) -> Result<Option<Begun>, DbError> {
+    let sql = "
+        WITH gone AS (DELETE FROM oauth_states WHERE state_hash = $1 OR expires_at <= $2 RETURNING state_hash, auth_user_id, redirect, expires_at)
+        SELECT auth_user_id, redirect FROM gone WHERE state_hash = $1 AND expires_at > $2";
+    let row = tx.tx().query_opt(sql, &[(&state_hash, Type::BYTEA), (&now, Type::TIMESTAMPTZ)]).await?;
+    row.map(|row| Ok(Begun { user_id: row.try_get(0)?, redirect: row.try_get(1)? })).transpose()
+}

@@ -1,0 +1,90 @@
+//! The connection pool of one function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use secrecy::ExposeSecret;
+use tokio_postgres_rustls::MakeRustlsConnect;
+use uuid::Uuid;
+
+use super::{AthleteTx, DbError, SystemTx, WorkerTx};
+use crate::config::DatabaseConfig;
+
+/// How long a call waits for a connection, and how long making or checking one may take.
+const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Transactions for one function.
+#[derive(Clone)]
+pub struct Db {
+    pool: Pool,
+}
+
+impl std::fmt::Debug for Db {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Db")
+    }
+}
+
+impl Db {
+    /// A pool of at most `connections_max` connections; none is made before the first use.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when the address or the certificates cannot be used.
+    pub fn new(config: &DatabaseConfig, connections_max: usize) -> Result<Self, DbError> {
+        let unusable = |error: Box<dyn std::error::Error + Send + Sync>| DbError::Unavailable("its settings are unusable", Some(error));
+        let mut address: tokio_postgres::Config =
+            config.url.expose_secret().parse().map_err(|e: tokio_postgres::Error| unusable(e.into()))?;
+        address.connect_timeout(CONNECTION_TIMEOUT).keepalives_idle(Duration::from_secs(60)).application_name("runaway");
+        // An environment that was frozen may hold a connection the server has long closed: look before use.
+        let recycling_method = RecyclingMethod::Verified;
+        let manager = Manager::from_config(address, connector(config.ca_pem.as_deref()), ManagerConfig { recycling_method });
+        let pool = Pool::builder(manager)
+            .max_size(connections_max)
+            .runtime(Runtime::Tokio1)
+            .wait_timeout(Some(CONNECTION_TIMEOUT))
+            .create_timeout(Some(CONNECTION_TIMEOUT))
+            .recycle_timeout(Some(CONNECTION_TIMEOUT))
+            .build()
+            .map_err(|e| unusable(e.into()))?;
+        Ok(Self { pool })
+    }
+
+    async fn connection(&self) -> Result<Object, DbError> {
+        self.pool.get().await.map_err(|error| DbError::Unavailable("no connection", Some(error.into())))
+    }
+
+    /// A transaction that sees what belongs to the user of a verified token.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] without a connection.
+    pub async fn athlete(&self, user_id: Uuid) -> Result<AthleteTx, DbError> {
+        Ok(AthleteTx::new(self.connection().await?, user_id))
+    }
+
+    /// A transaction that sees what belongs to one athlete.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] without a connection.
+    pub async fn worker(&self, athlete_id: i64) -> Result<WorkerTx, DbError> {
+        Ok(WorkerTx::new(self.connection().await?, athlete_id))
+    }
+
+    /// A transaction for the statements across athletes.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] without a connection.
+    pub async fn system(&self) -> Result<SystemTx, DbError> {
+        Ok(SystemTx::new(self.connection().await?))
+    }
+}
+
+/// TLS for connections to PostgreSQL: public certificate authorities and those in `ca_pem`.
+pub fn connector(ca_pem: Option<&str>) -> MakeRustlsConnect {
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+    let mut roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    let own = CertificateDer::pem_slice_iter(ca_pem.unwrap_or_default().as_bytes());
+    roots.add_parsable_certificates(own.flatten());
+    MakeRustlsConnect::new(crate::http::tls_config(Arc::new(roots)))
+}

@@ -1,0 +1,191 @@
+//! The transactions. One statement at its start sets role, claims and athlete for the length of the transaction;
+//! it travels together with BEGIN and the first real statement in one flight.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use deadpool_postgres::Object;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Client, Row};
+use uuid::Uuid;
+
+use super::DbError;
+
+/// How long one statement may take before its connection is thrown away.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
+/// How long the server works on one statement; shorter than ours, so that its answer comes first.
+const SERVER_STATEMENT_TIMEOUT_MS: &str = "15000";
+
+/// One statement that turns the login role, which may do nothing, into the transaction's role.
+const SETUP: &str = "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true), \
+     set_config('runaway.athlete_id', $3, true), set_config('statement_timeout', $4, true)";
+
+/// A statement's parameters with their types: nothing is prepared, nothing stays on the server.
+pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
+
+/// An open transaction. Dropped without [`Tx::commit`], its connection is closed rather than reused, so that no
+/// other athlete's call can inherit the role or the claims.
+pub(crate) struct Tx {
+    connection: Option<Object>,
+    role: &'static str,
+    claims: String,
+    athlete: String,
+    begun: AtomicBool,
+    failed: AtomicBool,
+}
+
+impl Tx {
+    fn new(connection: Object, role: &'static str, claims: String, athlete: String) -> Self {
+        let (begun, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        Self { connection: Some(connection), role, claims, athlete, begun, failed }
+    }
+
+    /// Runs one statement and returns its rows.
+    pub(crate) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let outcome = tokio::time::timeout(STATEMENT_TIMEOUT, self.send(sql, params)).await;
+        let outcome = outcome.unwrap_or(Err(DbError::Unavailable("a statement took too long", None)));
+        if outcome.is_err() {
+            self.failed.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+
+    /// Runs one statement that returns one row or none.
+    pub(crate) async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, DbError> {
+        Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    async fn send(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let connection = self.connection.as_ref().ok_or(DbError::Unavailable("the transaction is over", None))?;
+        let client: &Client = connection;
+        if self.begun.swap(true, Ordering::Relaxed) {
+            return Ok(client.query_typed(sql, params).await?);
+        }
+        // Polled in this order, so the three travel in this order. Should BEGIN fail, the rest runs as the login
+        // role, which has no rights.
+        let setup_params: Params<'_> = &[
+            (&self.role, Type::TEXT),
+            (&self.claims, Type::TEXT),
+            (&self.athlete, Type::TEXT),
+            (&SERVER_STATEMENT_TIMEOUT_MS, Type::TEXT),
+        ];
+        let (begin, setup, rows) = tokio::join!(
+            biased;
+            client.batch_execute("BEGIN"),
+            client.query_typed(SETUP, setup_params),
+            client.query_typed(sql, params),
+        );
+        begin?;
+        setup?;
+        Ok(rows?)
+    }
+
+    /// Commits. COMMIT answers "done" even where the server rolls back, so every statement must have been looked at.
+    async fn commit(mut self) -> Result<(), DbError> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(DbError::Unavailable("a statement of the transaction failed", None));
+        }
+        if self.begun.load(Ordering::Relaxed) {
+            let client: &Client = self.connection.as_ref().ok_or(DbError::Unavailable("the transaction is over", None))?;
+            tokio::time::timeout(STATEMENT_TIMEOUT, client.batch_execute("COMMIT"))
+                .await
+                .map_err(|_| DbError::Unavailable("COMMIT took too long", None))??;
+        }
+        drop(self.connection.take());
+        Ok(())
+    }
+}
+
+impl Drop for Tx {
+    fn drop(&mut self) {
+        if let Some(connection) = self.connection.take()
+            && self.begun.load(Ordering::Relaxed)
+        {
+            drop(Object::take(connection));
+        }
+    }
+}
+
+/// The caller's own transaction: row-level security shows what belongs to the token's user.
+pub struct AthleteTx(Tx, Uuid);
+
+/// A worker's transaction: row-level security shows one athlete's rows.
+pub struct WorkerTx(Tx, i64);
+
+/// A transaction across athletes, for the statements listed in `docs/security.md`.
+pub struct SystemTx(Tx);
+
+impl AthleteTx {
+    pub(super) fn new(connection: Object, user_id: Uuid) -> Self {
+        // Built from a UUID: nothing in it needs escaping.
+        let claims = format!(r#"{{"sub":"{user_id}","role":"authenticated"}}"#);
+        Self(Tx::new(connection, "runaway_athlete", claims, String::new()), user_id)
+    }
+
+    /// The user whose rows are visible.
+    pub fn user_id(&self) -> Uuid {
+        self.1
+    }
+}
+
+impl WorkerTx {
+    pub(super) fn new(connection: Object, athlete_id: i64) -> Self {
+        Self(Tx::new(connection, "runaway_worker", String::new(), athlete_id.to_string()), athlete_id)
+    }
+
+    /// The athlete whose rows are visible.
+    pub fn athlete_id(&self) -> i64 {
+        self.1
+    }
+}
+
+impl SystemTx {
+    pub(super) fn new(connection: Object) -> Self {
+        Self(Tx::new(connection, "runaway_system", String::new(), String::new()))
+    }
+}
+
+mod sealed {
+    /// Gives this room's statements their transaction.
+    pub trait Scope {
+        /// The transaction inside.
+        #[expect(private_interfaces, reason = "no other room can name the transaction inside")]
+        fn tx(&self) -> &super::Tx;
+    }
+}
+pub(crate) use sealed::Scope;
+
+/// A transaction that may begin a sync job: the caller's own or the system's.
+pub trait JobAccess: Scope {}
+impl JobAccess for AthleteTx {}
+impl JobAccess for SystemTx {}
+
+macro_rules! scope {
+    ($name:ident) => {
+        impl sealed::Scope for $name {
+            #[expect(private_interfaces, reason = "no other room can name the transaction inside")]
+            fn tx(&self) -> &Tx {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(stringify!($name))
+            }
+        }
+
+        impl $name {
+            /// Makes everything written lasting. Without it, everything is undone.
+            ///
+            /// # Errors
+            /// Any error means that nothing was written, but for a connection lost during the commit itself.
+            pub async fn commit(self) -> Result<(), DbError> {
+                self.0.commit().await
+            }
+        }
+    };
+}
+scope!(AthleteTx);
+scope!(WorkerTx);
+scope!(SystemTx);

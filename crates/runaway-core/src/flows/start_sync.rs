@@ -1,0 +1,48 @@
+//! Beginning a sync: the row first, the message second.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::db::sync_jobs::{self, SyncJob};
+use crate::db::{DbError, JobAccess};
+use crate::domain::SyncBounds;
+
+/// The job that answers a request.
+#[derive(Debug)]
+pub struct Started {
+    /// The job.
+    pub job: SyncJob,
+    /// Whether it was written for this request.
+    pub is_new: bool,
+    /// Whether a message must be sent after the commit.
+    pub needs_message: bool,
+}
+
+/// Finds the unfinished job that covers the request, widens the one that stands in its place, or writes a new one.
+/// The caller commits and then sends the message; should that fail, `process-pending` sends it.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn start_sync(
+    tx: &impl JobAccess,
+    athlete_id: i64,
+    request: &SyncBounds,
+    job_id: Uuid,
+    now: Timestamp,
+) -> Result<Started, DbError> {
+    // A second look is needed only where another request wrote the same kind of job between look and insert.
+    for _ in 0..2 {
+        let unfinished = sync_jobs::unfinished(tx, athlete_id).await?;
+        if let Some(job) = unfinished.iter().find(|job| job.bounds.covers(request)) {
+            return Ok(Started { job: job.clone(), is_new: false, needs_message: false });
+        }
+        if let Some(job) = unfinished.iter().find(|job| job.bounds.sync_type == request.sync_type) {
+            let job = sync_jobs::widen(tx, job.id, &job.bounds.widened_by(request), now).await?;
+            return Ok(Started { job, is_new: false, needs_message: true });
+        }
+        if let Some(job) = sync_jobs::insert(tx, job_id, athlete_id, request, now).await? {
+            return Ok(Started { job, is_new: true, needs_message: true });
+        }
+    }
+    Err(DbError::Unavailable("other requests for the same athlete keep coming", None))
+}

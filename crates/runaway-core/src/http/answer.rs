@@ -1,0 +1,193 @@
+//! From a request to a response: CORS, size, the story, and the one log line that says how it went.
+
+use std::collections::HashMap;
+use std::time::Instant;
+
+use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use lambda_http::{Body, Request, RequestExt, Response};
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{ApiError, Fields};
+use crate::db::athletes::OwnAthlete;
+use crate::telemetry;
+
+/// The largest body of a call.
+const BODY_BYTES_MAX: usize = 64 * 1024;
+/// The methods of all functions together; a function that has fewer answers 405.
+const ALLOWED_METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
+const ALLOWED_HEADERS: &str = "authorization, content-type, accept, x-client-info, apikey";
+/// How long a browser may remember the answer to OPTIONS, seconds.
+const CORS_MAX_AGE_S: &str = "86400";
+
+/// A request as a story needs it.
+#[derive(Debug)]
+pub struct Call {
+    /// GET, POST, …
+    pub method: Method,
+    /// What follows the function's name: empty, or beginning with a slash.
+    pub path: String,
+    /// The first value of each query parameter, decoded.
+    pub query: HashMap<String, String>,
+    /// The headers.
+    pub headers: HeaderMap,
+    body: Vec<u8>,
+}
+
+impl Call {
+    /// The body's fields.
+    ///
+    /// # Errors
+    /// 413 for a body that is too large, 400 for one that is no JSON object.
+    pub fn fields(&self) -> Result<Fields, ApiError> {
+        if self.body.len() > BODY_BYTES_MAX {
+            return Err(ApiError::PayloadTooLarge { bytes_max: BODY_BYTES_MAX });
+        }
+        Fields::parse(&self.body)
+    }
+
+    /// Insists on one method for the path.
+    ///
+    /// # Errors
+    /// 405 for every other.
+    pub fn require_method(&self, method: &Method) -> Result<(), ApiError> {
+        if self.method == *method { Ok(()) } else { Err(ApiError::MethodNotAllowed) }
+    }
+
+    /// The athlete ids that older apps still put into the query.
+    ///
+    /// # Errors
+    /// 400 for one that is no number.
+    pub fn query_ids(&self, names: &[&str]) -> Result<Vec<i64>, ApiError> {
+        let given = names.iter().filter_map(|name| Some((name, self.query.get(*name)?)));
+        given.map(|(name, text)| text.parse().map_err(|_| ApiError::field(name, "is not an athlete id"))).collect()
+    }
+}
+
+/// The caller's athlete, after every id the request names was compared with it. A foreign id is refused before a
+/// missing athlete is, so that the answer does not tell which ids exist.
+///
+/// # Errors
+/// 403 for a foreign id, 404 for a caller without an athlete.
+pub fn own_athlete(athlete: Option<OwnAthlete>, named: &[i64]) -> Result<OwnAthlete, ApiError> {
+    if named.iter().any(|id| athlete.is_none_or(|own| own.id != *id)) {
+        return Err(ApiError::Forbidden);
+    }
+    athlete.ok_or_else(ApiError::no_athlete)
+}
+
+/// A successful answer.
+#[derive(Debug)]
+pub struct Reply {
+    status: StatusCode,
+    headers: HeaderMap,
+    body: Body,
+}
+
+impl Reply {
+    /// A JSON answer.
+    pub fn json(status: StatusCode, value: &Value) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        Self { status, headers, body: Body::Text(value.to_string()) }
+    }
+
+    /// A page for a browser.
+    pub fn html(status: StatusCode, page: String) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+        Self { status, headers, body: Body::Text(page) }
+    }
+
+    /// A redirect; `None` where the address cannot stand in a header.
+    pub fn redirect(location: &str) -> Option<Self> {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::LOCATION, HeaderValue::from_str(location).ok()?);
+        Some(Self { status: StatusCode::FOUND, headers, body: Body::Empty })
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn with_header(mut self, name: header::HeaderName, value: &'static str) -> Self {
+        self.headers.insert(name, HeaderValue::from_static(value));
+        self
+    }
+}
+
+/// Answers a request by the function's story. Errors become the contract's JSON here and are logged here, once.
+pub async fn answer<F>(function: &'static str, request: Request, story: impl FnOnce(Call) -> F) -> Response<Body>
+where
+    F: Future<Output = Result<Reply, ApiError>>,
+{
+    let started = Instant::now();
+    let request_id = request.lambda_context_ref().map_or_else(|| Uuid::new_v4().to_string(), |context| context.request_id.clone());
+    let method = request.method().clone();
+    let outcome = match call(function, request) {
+        Ok(call) if call.method == Method::OPTIONS => Ok(preflight()),
+        Ok(call) => story(call).await,
+        Err(error) => Err(error),
+    };
+    let reply = outcome.unwrap_or_else(|error| {
+        log_failure(function, &request_id, &error);
+        Reply::json(error.status(), &error.body(&request_id))
+    });
+    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
+    let status = reply.status.as_u16();
+    tracing::info!(service = function, request_id, %method, status, duration_ms, "Answered {method} with {status}");
+    response(reply, &request_id)
+}
+
+fn call(function: &str, request: Request) -> Result<Call, ApiError> {
+    let prefix = format!("/functions/v1/{function}");
+    let path = request.uri().path().strip_prefix(prefix.as_str()).ok_or_else(ApiError::no_such_path)?.to_owned();
+    if !path.is_empty() && !path.starts_with('/') {
+        return Err(ApiError::no_such_path());
+    }
+    let query = request.query_string_parameters();
+    let mut first_values = HashMap::new();
+    for (name, value) in query.iter() {
+        first_values.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+    }
+    let (parts, body) = request.into_parts();
+    let body = match body {
+        Body::Text(text) => text.into_bytes(),
+        Body::Binary(bytes) => bytes,
+        _ => Vec::new(),
+    };
+    Ok(Call { method: parts.method, path, query: first_values, headers: parts.headers, body })
+}
+
+fn preflight() -> Reply {
+    Reply { status: StatusCode::NO_CONTENT, headers: HeaderMap::new(), body: Body::Empty }
+        .with_header(header::ACCESS_CONTROL_MAX_AGE, CORS_MAX_AGE_S)
+}
+
+fn log_failure(function: &str, request_id: &str, error: &ApiError) {
+    let (code, cause) = (error.code(), telemetry::chain(error));
+    if error.status().is_server_error() {
+        tracing::error!(service = function, request_id, code, cause, "The request failed; the caller may try again");
+    } else {
+        tracing::info!(service = function, request_id, code, "The request was refused");
+    }
+}
+
+fn response(reply: Reply, request_id: &str) -> Response<Body> {
+    let mut response = Response::new(reply.body);
+    *response.status_mut() = reply.status;
+    *response.headers_mut() = reply.headers;
+    let headers = response.headers_mut();
+    for (name, value) in [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, "*"),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, ALLOWED_METHODS),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, "x-request-id, retry-after"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ] {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(value) = HeaderValue::from_str(request_id) {
+        headers.insert("x-request-id", value);
+    }
+    response
+}

@@ -1,0 +1,13 @@
+//! The HTTP edge: who calls, what is answered, and how a request becomes a story and a story a response.
+
+mod answer;
+mod auth;
+mod body;
+mod client;
+mod error;
+
+pub use answer::{Call, Reply, answer, own_athlete};
+pub use auth::{AuthError, Caller, Verifier};
+pub use body::Fields;
+pub use client::{client_builder, tls_config};
+pub use error::ApiError;

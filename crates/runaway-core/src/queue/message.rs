@@ -1,0 +1,47 @@
+//! The contract of the sync queue: a message holds an id, the row holds the truth.
+
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+/// What a record of the sync queue asks for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SyncMessage {
+    /// The job to work on.
+    pub job_id: Uuid,
+}
+
+/// A body that is no message.
+#[derive(Debug, thiserror::Error)]
+#[error("the body is not a message of the sync queue")]
+pub struct UnreadableMessage;
+
+impl SyncMessage {
+    /// Reads a record's body.
+    ///
+    /// # Errors
+    /// [`UnreadableMessage`], which does not quote the body.
+    pub fn parse(body: &str) -> Result<Self, UnreadableMessage> {
+        serde_json::from_str(body).map_err(|_| UnreadableMessage)
+    }
+
+    /// The body of a record.
+    pub fn to_body(&self) -> String {
+        format!(r#"{{"job_id":"{}"}}"#, self.job_id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_under_way_can_always_be_read() {
+        let body = r#"{"job_id":"0198c0de-0000-7000-8000-000000000001"}"#;
+        let message = SyncMessage::parse(body).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(message.to_body(), body);
+        for bad in ["", "null", "{}", r#"{"job_id":7}"#, r#"{"job_id":"0198c0de-0000-7000-8000-000000000001","x":1}"#] {
+            assert!(SyncMessage::parse(bad).is_err(), "{bad}");
+        }
+    }
+}

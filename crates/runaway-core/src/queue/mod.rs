@@ -1,0 +1,9 @@
+//! The queue: what a message says, how one is sent, and how a batch of records becomes partial failures.
+
+mod batch;
+mod message;
+mod send;
+
+pub use batch::{Record, partial_failures};
+pub use message::{SyncMessage, UnreadableMessage};
+pub use send::{QueueError, SEND_DELAY_S_MAX, SyncQueue, aws_behavior};

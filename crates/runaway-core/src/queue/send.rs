@@ -1,0 +1,62 @@
+//! Sending to the sync queue. The one place that uses the SQS client.
+
+use std::time::Duration;
+
+use aws_config::BehaviorVersion;
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+use uuid::Uuid;
+
+use super::SyncMessage;
+use crate::config::QueueConfig;
+
+/// The longest delay SQS knows.
+pub const SEND_DELAY_S_MAX: i64 = 900;
+/// Tries of one send.
+const SEND_TRIES_MAX: u32 = 3;
+/// All tries together.
+const SEND_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// The SDK's behaviour, pinned: an update must not change timeouts or retries unseen.
+pub fn aws_behavior() -> BehaviorVersion {
+    BehaviorVersion::v2026_01_12()
+}
+
+/// A message could not be sent. The row is written; the five-minute schedule sends it again.
+#[derive(Debug, thiserror::Error)]
+#[error("the message for job {job_id} could not be sent")]
+pub struct QueueError {
+    /// The job whose message is missing.
+    pub job_id: Uuid,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+/// The queue of sync jobs.
+#[derive(Debug, Clone)]
+pub struct SyncQueue {
+    client: aws_sdk_sqs::Client,
+    url: String,
+}
+
+impl SyncQueue {
+    /// A client for the configured queue.
+    pub async fn connect(config: &QueueConfig) -> Self {
+        let timeouts = TimeoutConfig::builder().operation_timeout(SEND_TIMEOUT).build();
+        let loader = aws_config::defaults(aws_behavior());
+        let shared = loader.retry_config(RetryConfig::standard().with_max_attempts(SEND_TRIES_MAX)).timeout_config(timeouts).load().await;
+        Self { client: aws_sdk_sqs::Client::new(&shared), url: config.sync_queue_url.clone() }
+    }
+
+    /// Sends the job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    ///
+    /// # Errors
+    /// [`QueueError`] after three tries.
+    pub async fn send(&self, job_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        let delay_s = i32::try_from(delay_s.clamp(0, SEND_DELAY_S_MAX)).unwrap_or_default();
+        let body = SyncMessage { job_id }.to_body();
+        let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_s);
+        request.send().await.map_err(|error| QueueError { job_id, source: error.into() })?;
+        Ok(())
+    }
+}

@@ -1,0 +1,91 @@
+//! The worker: takes batches of the sync queue and the schedules' tasks, and works jobs off page by page.
+//!
+//! [`job`] tells the life of one job, [`page`] that of one page.
+
+mod failure;
+mod job;
+mod page;
+mod tasks;
+
+use std::time::SystemTime;
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use lambda_runtime::Error;
+use runaway_core::clock::Clock;
+use runaway_core::config::{DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::db::Db;
+use runaway_core::queue::{Record, SyncMessage, SyncQueue, partial_failures};
+use runaway_core::strava::StravaClient;
+use runaway_core::telemetry;
+use runaway_core::vault::Vault;
+use serde_json::{Value, json};
+use tasks::Task;
+
+pub use job::Deadline;
+
+/// One for the page, one for the token's refresh.
+const CONNECTIONS_MAX: usize = 2;
+
+/// What the function holds between calls.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Strava.
+    pub strava: StravaClient,
+    /// Opens tokens.
+    pub vault: Vault,
+    /// For continuations and wake-ups.
+    pub queue: SyncQueue,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Builds everything from the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or senseless.
+    pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let (database, strava, vault, queue) =
+            settings.read(|s| (DatabaseConfig::read(s), StravaConfig::read(s), VaultConfig::read(s), QueueConfig::read(s)))?;
+        Ok(Self {
+            db: Db::new(&database, CONNECTIONS_MAX)?,
+            strava: StravaClient::new(strava)?,
+            vault: Vault::from_ring(&vault.token_keys)?,
+            queue: SyncQueue::connect(&queue).await,
+            clock: Clock::system(),
+        })
+    }
+}
+
+/// Works on one event: an SQS batch, answered with its partial failures, or a schedule's task.
+///
+/// # Errors
+/// For an event of another kind, and for a task that could not be done; Lambda tries both again.
+pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Value, Error> {
+    let deadline = Deadline::at(deadline);
+    if event.get("Records").is_some() {
+        let batch: SqsEvent = serde_json::from_value(event)?;
+        let response = partial_failures(&batch, async |record| work_on(app, record, deadline).await).await;
+        return Ok(serde_json::to_value(response)?);
+    }
+    let done = tasks::run(app, Task::of(&event)?).await?;
+    Ok(json!({ "done": done }))
+}
+
+/// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
+async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> bool {
+    let outcome = match SyncMessage::parse(record.body) {
+        Ok(message) => job::work(app, message.job_id, deadline).await,
+        Err(error) => {
+            tracing::error!(message.id = record.message_id, cause = %error, "A message cannot be read; it goes to the dead letters");
+            return false;
+        }
+    };
+    if let Err(error) = &outcome {
+        let cause = telemetry::chain(error);
+        tracing::error!(message.id = record.message_id, cause, "A job could not be worked on; its message will come again");
+    }
+    outcome.is_ok()
+}

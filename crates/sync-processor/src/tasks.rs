@@ -1,0 +1,61 @@
+//! What the schedules ask for.
+
+use runaway_core::db::sync_jobs;
+use serde_json::Value;
+
+use crate::App;
+use crate::failure::WorkError;
+
+/// A scheduled task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Send a message for every job that should be worked on and is not.
+    ProcessPending,
+    /// Take back leases that ran out.
+    ResetStuck,
+}
+
+/// An event that is neither a batch nor a known task.
+#[derive(Debug, thiserror::Error)]
+#[error("the event has neither Records nor a known task")]
+pub(crate) struct UnknownEvent;
+
+impl Task {
+    /// The task an event names.
+    pub(crate) fn of(event: &Value) -> Result<Self, UnknownEvent> {
+        match event.get("task").and_then(Value::as_str) {
+            Some("process-pending") => Ok(Self::ProcessPending),
+            Some("reset-stuck") => Ok(Self::ResetStuck),
+            _ => Err(UnknownEvent),
+        }
+    }
+}
+
+/// Does the task and returns how many jobs it touched.
+pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
+    let done = match task {
+        Task::ProcessPending => process_pending(app).await?,
+        Task::ResetStuck => reset_stuck(app).await?,
+    };
+    tracing::info!(task = ?task, jobs = done, "Task {task:?} touched {done} jobs");
+    Ok(done)
+}
+
+/// The rows count as sent before the messages are: a send that fails is made up for two minutes later, while the
+/// other order could send the same job with every run.
+async fn process_pending(app: &App) -> Result<usize, WorkError> {
+    let tx = app.db.system().await?;
+    let due = sync_jobs::take_due(&tx, app.clock.now()).await?;
+    tx.commit().await?;
+    for job_id in &due {
+        app.queue.send(*job_id, 0).await?;
+    }
+    Ok(due.len())
+}
+
+async fn reset_stuck(app: &App) -> Result<usize, WorkError> {
+    let tx = app.db.system().await?;
+    let reset = sync_jobs::reset_stuck(&tx, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(reset)
+}
