@@ -6,7 +6,7 @@ use runaway_core::db::connector;
 use tokio_postgres::Client;
 
 /// Roles and the sign-in schema; runs every time.
-const BOOTSTRAP: &str = include_str!("../../../migrations/bootstrap.sql");
+pub const BOOTSTRAP: &str = include_str!("../../../migrations/bootstrap.sql");
 /// The numbered files, in order.
 pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0001_athletes", include_str!("../../../migrations/0001_athletes.sql")),

@@ -1,0 +1,11 @@
+//! A Strava that speaks HTTP: athletes with their lists, tokens that expire and rotate, rate limits with their
+//! headers, and failures on demand. It refuses what the real one refuses and notes every call it did not expect.
+
+mod faults;
+mod listing;
+mod model;
+mod oauth;
+mod server;
+
+pub use faults::{Fault, Gate, On};
+pub use model::{Call, Clock, FakeStrava, TokenPair};

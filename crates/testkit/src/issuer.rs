@@ -1,0 +1,138 @@
+//! A sign-in: signs tokens with ES256 and serves its key set over HTTP.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use axum::extract::State;
+use axum::routing::get;
+use axum::{Json, Router};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+use uuid::Uuid;
+
+/// The claim `aud` of its tokens.
+pub const AUDIENCE: &str = "authenticated";
+/// How long its tokens live, seconds.
+const TOKEN_TTL_S: i64 = 3600;
+
+struct SigningKey {
+    kid: String,
+    pair: EcdsaKeyPair,
+}
+
+struct Inner {
+    port: u16,
+    keys: Mutex<Vec<SigningKey>>,
+    fetches: AtomicUsize,
+}
+
+/// A running sign-in.
+#[derive(Clone)]
+pub struct TokenIssuer(Arc<Inner>);
+
+impl std::fmt::Debug for TokenIssuer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TokenIssuer").field("port", &self.0.port).finish_non_exhaustive()
+    }
+}
+
+/// A new signing key in PKCS#8, for a sign-in whose tokens outlive a restart.
+pub fn new_key() -> Vec<u8> {
+    EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).expect("a key").as_ref().to_vec()
+}
+
+fn signing_key(pkcs8: &[u8]) -> SigningKey {
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).expect("a P-256 key in PKCS#8");
+    let public = runaway_core::vault::fingerprint(pair.public_key().as_ref());
+    SigningKey { kid: URL_SAFE_NO_PAD.encode(&public[..9]), pair }
+}
+
+impl TokenIssuer {
+    /// Starts on `port`, or on a free one for 0, with a key from [`new_key`].
+    pub async fn start(port: u16, pkcs8: &[u8]) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port for the sign-in");
+        let port = listener.local_addr().expect("the port").port();
+        let inner = Arc::new(Inner { port, keys: Mutex::new(vec![signing_key(pkcs8)]), fetches: AtomicUsize::new(0) });
+        let router = Router::new().route("/.well-known/jwks.json", get(key_set)).with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self(inner)
+    }
+
+    /// The claim `iss`.
+    pub fn issuer(&self) -> String {
+        format!("http://127.0.0.1:{}", self.0.port)
+    }
+
+    /// Address of the key set.
+    pub fn jwks_url(&self) -> String {
+        format!("{}/.well-known/jwks.json", self.issuer())
+    }
+
+    /// How often the key set was asked for.
+    pub fn fetches(&self) -> usize {
+        self.0.fetches.load(Ordering::Relaxed)
+    }
+
+    /// Signs with a new key from here on; the key set has both.
+    pub fn rotate(&self) {
+        self.0.keys.lock().unwrap().push(signing_key(&new_key()));
+    }
+
+    /// A valid token for a user.
+    pub fn token(&self, user_id: Uuid) -> String {
+        self.sign(&self.header(), &self.claims(user_id))
+    }
+
+    /// The header of a valid token.
+    pub fn header(&self) -> Value {
+        json!({"alg": "ES256", "typ": "JWT", "kid": self.0.keys.lock().unwrap().last().expect("a key").kid})
+    }
+
+    /// The claims of a valid token.
+    pub fn claims(&self, user_id: Uuid) -> Value {
+        let now = jiff::Timestamp::now().as_second();
+        json!({"iss": self.issuer(), "aud": AUDIENCE, "sub": user_id, "role": "authenticated", "iat": now, "exp": now + TOKEN_TTL_S})
+    }
+
+    /// A token with these contents, signed with the newest key whatever the header says.
+    pub fn sign(&self, header: &Value, claims: &Value) -> String {
+        let text = unsigned(header, claims);
+        let keys = self.0.keys.lock().unwrap();
+        let signature = keys.last().expect("a key").pair.sign(&SystemRandom::new(), text.as_bytes()).expect("a signature");
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+    }
+
+    /// A token signed with HS256 and the public key's bytes as the secret: the classic confusion of algorithms.
+    pub fn sign_with_public_key(&self, claims: &Value) -> String {
+        let mut header = self.header();
+        header["alg"] = json!("HS256");
+        let text = unsigned(&header, claims);
+        let keys = self.0.keys.lock().unwrap();
+        let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, keys.last().expect("a key").pair.public_key().as_ref());
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&secret, text.as_bytes()).as_ref()))
+    }
+}
+
+/// Header and claims without a signature.
+pub fn unsigned(header: &Value, claims: &Value) -> String {
+    format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()))
+}
+
+async fn key_set(State(inner): State<Arc<Inner>>) -> Json<Value> {
+    inner.fetches.fetch_add(1, Ordering::Relaxed);
+    let keys = inner.keys.lock().unwrap();
+    let keys: Vec<Value> = keys
+        .iter()
+        .map(|key| {
+            // An uncompressed point: 4, x, y.
+            let point = key.pair.public_key().as_ref();
+            let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
+            json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key.kid, "x": x, "y": y})
+        })
+        .collect();
+    Json(json!({ "keys": keys }))
+}

@@ -1,0 +1,65 @@
+//! A test's own log: what production code wrote while the test ran.
+
+use std::io;
+use std::sync::{Arc, Mutex};
+
+use tracing::subscriber::DefaultGuard;
+use tracing_subscriber::fmt::MakeWriter;
+
+#[derive(Clone, Default)]
+struct Buffer(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Buffer {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Buffer {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+/// Captures what this thread's runtime logs, down to the level at which libraries speak of what they send.
+#[derive(Debug)]
+pub struct LogCapture {
+    buffer: Arc<Mutex<Vec<u8>>>,
+    _guard: DefaultGuard,
+}
+
+impl LogCapture {
+    /// Starts capturing on this thread.
+    pub fn start() -> Self {
+        let buffer = Buffer::default();
+        let subscriber =
+            tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::DEBUG).with_writer(buffer.clone()).finish();
+        Self { buffer: buffer.0, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// The lines so far.
+    pub fn lines(&self) -> Vec<String> {
+        String::from_utf8_lossy(&self.buffer.lock().unwrap()).lines().map(str::to_owned).collect()
+    }
+
+    /// Ends the test on an error line that holds none of the `expected` texts, and on any secret.
+    ///
+    /// # Panics
+    /// With the line.
+    pub fn assert_clean(&self, secrets: &[String], expected: &[&str]) {
+        for line in self.lines() {
+            let is_error = line.contains(r#""level":"ERROR""#) && !expected.iter().any(|text| line.contains(text));
+            assert!(!is_error, "an unexpected error was logged: {line}");
+            for secret in secrets {
+                assert!(!line.contains(secret.as_str()), "a secret was logged: {line}");
+            }
+        }
+    }
+}
