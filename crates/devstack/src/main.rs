@@ -1,2 +1,55 @@
-//! placeholder
-fn main() {}
+//! One command's local world: PostgreSQL, an SQS-protocol server, an invented Strava and sign-in, the functions, and
+//! the event sources that `template.yaml` names. The Makefile is its only caller; it runs in the repository's root.
+#![expect(clippy::print_stdout, reason = "a command that speaks to a person")]
+
+mod console;
+mod demo;
+mod env_file;
+mod events;
+mod functions;
+mod postgres;
+mod process;
+mod queues;
+mod tools;
+mod world;
+
+use std::process::ExitCode;
+
+use anyhow::{Context as _, bail};
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let command: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = tokio::select! {
+        outcome = run(&command) => outcome,
+        // Dropping the rest of the world stops every process in it.
+        () = console::interrupted_before_serving() => Err(anyhow::anyhow!("stopped")),
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            console::failure(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
+    match command {
+        ["demo", rest @ ..] => demo::run(rest.contains(&"--once")).await.map(|()| ExitCode::SUCCESS),
+        ["dev"] => {
+            let world = world::World::start().await?;
+            world.announce();
+            world.serve().await.map(|()| ExitCode::SUCCESS)
+        }
+        ["test", rest @ ..] => world::test(rest).await,
+        ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
+        ["token", user] => {
+            let user = user.parse().context("USER is not a UUID")?;
+            println!("{}", world::token(user)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        _ => bail!("commands: demo [--once], dev, test [cargo test's arguments], lint, token <uuid>"),
+    }
+}

@@ -25,7 +25,7 @@ struct SigningKey {
 }
 
 struct Inner {
-    port: u16,
+    issuer: String,
     keys: Mutex<Vec<SigningKey>>,
     fetches: AtomicUsize,
 }
@@ -36,7 +36,7 @@ pub struct TokenIssuer(Arc<Inner>);
 
 impl std::fmt::Debug for TokenIssuer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TokenIssuer").field("port", &self.0.port).finish_non_exhaustive()
+        f.debug_struct("TokenIssuer").field("issuer", &self.0.issuer).finish_non_exhaustive()
     }
 }
 
@@ -56,15 +56,21 @@ impl TokenIssuer {
     pub async fn start(port: u16, pkcs8: &[u8]) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("a port for the sign-in");
         let port = listener.local_addr().expect("the port").port();
-        let inner = Arc::new(Inner { port, keys: Mutex::new(vec![signing_key(pkcs8)]), fetches: AtomicUsize::new(0) });
-        let router = Router::new().route("/.well-known/jwks.json", get(key_set)).with_state(inner.clone());
+        let issuer = Self::offline(&format!("http://127.0.0.1:{port}"), pkcs8);
+        let router = Router::new().route("/.well-known/jwks.json", get(key_set)).with_state(issuer.0.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
-        Self(inner)
+        issuer
+    }
+
+    /// Signs for the sign-in that is known as `issuer`, without serving its keys.
+    pub fn offline(issuer: &str, pkcs8: &[u8]) -> Self {
+        let keys = Mutex::new(vec![signing_key(pkcs8)]);
+        Self(Arc::new(Inner { issuer: issuer.to_owned(), keys, fetches: AtomicUsize::new(0) }))
     }
 
     /// The claim `iss`.
     pub fn issuer(&self) -> String {
-        format!("http://127.0.0.1:{}", self.0.port)
+        self.0.issuer.clone()
     }
 
     /// Address of the key set.

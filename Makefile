@@ -1,0 +1,34 @@
+# The only entry points; CI calls the same.
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check token format prerequisites binaries
+
+help: ## Say what can be done
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
+
+demo: binaries ## Connect an invented athlete, sync, show the numbers, keep serving (ONCE=1: exit instead)
+	@exec target/debug/devstack demo $(if $(ONCE),--once)
+
+dev: binaries ## The same world without the tour
+	@exec target/debug/devstack dev
+
+test: binaries ## All tests, beside a fresh PostgreSQL and an SQS-protocol server
+	@exec target/debug/devstack test
+
+check: binaries ## Format, lints, documentation, dependency rules, template
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; fi
+	@target/debug/devstack lint
+
+token: ## Print a token for the local world: make token USER=<uuid>
+	@test -n "$(USER)" && exec target/debug/devstack token "$(USER)"
+
+format: ## Format the code
+	cargo fmt --all
+
+prerequisites:
+	@scripts/prerequisites
+
+binaries: prerequisites
+	@scripts/patiently "compiling" cargo build --workspace --bins

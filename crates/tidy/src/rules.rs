@@ -1,0 +1,119 @@
+//! The rules. Each returns one sentence per violation, so that all are seen at once.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::template::Template;
+
+/// AWS demands at least this many times the function's timeout of a queue that feeds it.
+const VISIBILITY_TIMES_TIMEOUT: u64 = 6;
+/// The answer type that makes partial failures count; a misspelt one is accepted by AWS and ignored.
+const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
+/// Variables that are the runtime's and not settings of ours.
+const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
+/// Tasks that the processor knows.
+const TASKS: [&str; 2] = ["process-pending", "reset-stuck"];
+/// Crates that must not be in the lock file: a second provider of cryptography or TLS.
+const BANNED_CRATES: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
+
+/// Every function with routes owns its whole path, with every method.
+pub fn routes(template: &Template) -> Vec<String> {
+    let mut broken = Vec::new();
+    for function in template.functions.iter().filter(|function| !function.routes.is_empty()) {
+        let own = format!("/functions/v1/{}", function.name);
+        let expected = BTreeSet::from([own.clone(), format!("{own}/{{proxy+}}")]);
+        let paths: BTreeSet<String> = function.routes.iter().map(|(_, path)| path.clone()).collect();
+        if paths != expected {
+            broken.push(format!("{} has the routes {paths:?} instead of {expected:?}", function.logical_id));
+        }
+        if function.routes.iter().any(|(method, _)| method != "ANY") {
+            broken.push(format!("{} answers some methods only; the function decides them", function.logical_id));
+        }
+    }
+    broken
+}
+
+/// The local router has exactly the template's routes. `router` maps paths to functions.
+pub fn router(template: &Template, router: &BTreeMap<String, String>) -> Vec<String> {
+    let routes =
+        template.functions.iter().flat_map(|f| f.routes.iter().map(|(_, path)| (path.replace("{proxy+}", "{*rest}"), f.name.clone())));
+    let expected: BTreeMap<String, String> = routes.collect();
+    let differs = |(path, function): &(&String, &String)| expected.get(*path) != Some(*function);
+    let surplus = router.iter().filter(differs).map(|(path, _)| format!("the watch router has {path}, the template not"));
+    let missing = expected.keys().filter(|path| !router.contains_key(*path)).map(|path| format!("the watch router lacks {path}"));
+    surplus.chain(missing).collect()
+}
+
+/// Queues: partial failures are reported, messages stay hidden long enough, and none is lost without a trace.
+pub fn queues(template: &Template) -> Vec<String> {
+    let mut broken = Vec::new();
+    for function in &template.functions {
+        let Some(source) = &function.queue else { continue };
+        let id = &function.logical_id;
+        if source.response_types != [PARTIAL_FAILURES] {
+            broken.push(format!("{id} answers {:?} instead of {PARTIAL_FAILURES}", source.response_types));
+        }
+        let Some(queue) = template.queues.iter().find(|queue| queue.logical_id == source.queue) else {
+            broken.push(format!("{id} takes from {:?}, which is no queue of the template", source.queue));
+            continue;
+        };
+        if queue.visibility_timeout_s < VISIBILITY_TIMES_TIMEOUT * function.timeout_s {
+            broken.push(format!("{} hides messages for less than six times the timeout of {id}", queue.logical_id));
+        }
+        match &queue.redrive {
+            None => broken.push(format!("{} has no dead-letter queue", queue.logical_id)),
+            Some((target, _)) if !template.queues.iter().any(|other| other.logical_id == *target) => {
+                broken.push(format!("{} gives its dead letters to {target}, which is no queue", queue.logical_id));
+            }
+            Some(_) => {}
+        }
+    }
+    broken
+}
+
+/// Schedules: a rate that can be read, a task that exists, and every task scheduled.
+pub fn schedules(template: &Template) -> Vec<String> {
+    let mut broken = Vec::new();
+    let mut scheduled = BTreeSet::new();
+    for schedule in template.functions.iter().flat_map(|function| &function.schedules) {
+        if schedule.period_s().is_none() {
+            broken.push(format!("the schedule {} has the unreadable rate {}", schedule.name, schedule.expression));
+        }
+        let input: serde_json::Value = serde_json::from_str(&schedule.input).unwrap_or_default();
+        match input["task"].as_str() {
+            Some(task) if TASKS.contains(&task) => drop(scheduled.insert(task.to_owned())),
+            _ => broken.push(format!("the schedule {} asks for no known task: {}", schedule.name, schedule.input)),
+        }
+    }
+    broken.extend(TASKS.iter().filter(|task| !scheduled.contains(**task)).map(|task| format!("no schedule asks for {task}")));
+    broken
+}
+
+/// Every variable of a function is a setting that the configuration knows and that is no secret.
+pub fn environment(template: &Template, settings: &[(&str, bool)]) -> Vec<String> {
+    let mut broken = Vec::new();
+    for function in &template.functions {
+        for variable in &function.environment {
+            match settings.iter().find(|(name, _)| name == variable) {
+                _ if RUNTIME_VARIABLES.contains(&variable.as_str()) => {}
+                None => broken.push(format!("{} has the variable {variable}, which is no setting", function.logical_id)),
+                Some((_, true)) => broken.push(format!("{} has the secret {variable} in its environment", function.logical_id)),
+                Some((_, false)) => {}
+            }
+        }
+    }
+    broken
+}
+
+/// Functions of the template and crates with a Lambda binary are the same. `binaries` are the crates' names.
+pub fn functions(template: &Template, binaries: &BTreeSet<String>) -> Vec<String> {
+    let named: BTreeSet<String> = template.functions.iter().map(|function| function.name.clone()).collect();
+    let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no crate"));
+    let missing = binaries.difference(&named).map(|name| format!("the crate {name} is no function of the template"));
+    unknown.chain(missing).collect()
+}
+
+/// No banned crate stands in `Cargo.lock`.
+pub fn lock_file(lock: &str) -> Vec<String> {
+    let banned = BANNED_CRATES.iter().filter(|name| lock.contains(&format!("name = \"{name}\"\n")));
+    banned.map(|name| format!("Cargo.lock holds {name}")).collect()
+}

@@ -1,0 +1,180 @@
+//! What `template.yaml` says of functions, queues and schedules.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_norway::Value;
+
+/// The parts of the template that the local world and the rules need.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// The functions, in the template's order.
+    pub functions: Vec<Function>,
+    /// The queues, in the template's order.
+    pub queues: Vec<Queue>,
+}
+
+/// A Lambda function.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// The binary, which has the crate's name.
+    pub name: String,
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Method and path of each route.
+    pub routes: Vec<(String, String)>,
+    /// Seconds.
+    pub timeout_s: u64,
+    /// Names of its environment variables, the global ones included.
+    pub environment: BTreeSet<String>,
+    /// The queue it is invoked by.
+    pub queue: Option<QueueSource>,
+    /// The schedules it is invoked by.
+    pub schedules: Vec<Schedule>,
+}
+
+/// A queue as a function's event source.
+#[derive(Debug, Clone)]
+pub struct QueueSource {
+    /// The queue's name inside the template.
+    pub queue: String,
+    /// Records of one invocation at most.
+    pub batch_size: u32,
+    /// What the function's answer means.
+    pub response_types: Vec<String>,
+}
+
+/// A schedule as a function's event source.
+#[derive(Debug, Clone)]
+pub struct Schedule {
+    /// Its name inside the function.
+    pub name: String,
+    /// `rate(5 minutes)`.
+    pub expression: String,
+    /// The event, JSON.
+    pub input: String,
+}
+
+/// An SQS queue.
+#[derive(Debug, Clone)]
+pub struct Queue {
+    /// Its name inside the template.
+    pub logical_id: String,
+    /// Seconds for which a delivered message is hidden.
+    pub visibility_timeout_s: u64,
+    /// Where messages go that failed too often, and after how many deliveries.
+    pub redrive: Option<(String, u32)>,
+}
+
+impl Schedule {
+    /// Length of a `rate(…)` in seconds.
+    pub fn period_s(&self) -> Option<u64> {
+        let (number, unit) = self.expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+        let unit_s = match unit.trim_end_matches('s') {
+            "minute" => 60,
+            "hour" => 3600,
+            "day" => 86_400,
+            _ => return None,
+        };
+        Some(number.parse::<u64>().ok()? * unit_s)
+    }
+}
+
+impl Template {
+    /// Reads the file.
+    ///
+    /// # Errors
+    /// When it is not there or is no template.
+    pub fn read(path: &Path) -> anyhow::Result<Self> {
+        Self::parse(&std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?)
+    }
+
+    /// Reads the text of a template.
+    ///
+    /// # Errors
+    /// When it is no template.
+    pub fn parse(text: &str) -> anyhow::Result<Self> {
+        let root: Value = serde_norway::from_str(text).context("the template is no YAML")?;
+        let globals = &root["Globals"]["Function"];
+        let resources = root["Resources"].as_mapping().context("the template has no Resources")?;
+        let (mut functions, mut queues) = (Vec::new(), Vec::new());
+        for (id, resource) in resources {
+            let id = id.as_str().context("a resource's name is no text")?;
+            match resource["Type"].as_str() {
+                Some("AWS::Serverless::Function") => functions.push(function(id, resource, globals)?),
+                Some("AWS::SQS::Queue") => queues.push(queue(id, resource)),
+                _ => {}
+            }
+        }
+        Ok(Self { functions, queues })
+    }
+
+    /// The function with this binary.
+    pub fn function(&self, name: &str) -> Option<&Function> {
+        self.functions.iter().find(|function| function.name == name)
+    }
+}
+
+/// The resource that `!Ref X` or `!GetAtt X.Y` names.
+fn referred(value: &Value) -> Option<String> {
+    let Value::Tagged(tagged) = value else { return None };
+    let name = tagged.value.as_str()?;
+    Some(name.split('.').next().unwrap_or(name).to_owned())
+}
+
+fn names(variables: &Value) -> impl Iterator<Item = String> {
+    variables.as_mapping().into_iter().flatten().filter_map(|(name, _)| name.as_str().map(str::to_owned))
+}
+
+fn function(id: &str, resource: &Value, globals: &Value) -> anyhow::Result<Function> {
+    let properties = &resource["Properties"];
+    let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
+    let environment = |of: &Value| names(&of["Environment"]["Variables"]).collect::<BTreeSet<_>>();
+    let mut function = Function {
+        name: binary.with_context(|| format!("{id} names no binary"))?.to_owned(),
+        logical_id: id.to_owned(),
+        routes: Vec::new(),
+        timeout_s: properties["Timeout"].as_u64().or(globals["Timeout"].as_u64()).with_context(|| format!("{id} has no timeout"))?,
+        environment: environment(globals).union(&environment(properties)).cloned().collect(),
+        queue: None,
+        schedules: Vec::new(),
+    };
+    for (name, event) in properties["Events"].as_mapping().into_iter().flatten() {
+        let event_properties = &event["Properties"];
+        let text = |field: &str| event_properties[field].as_str().unwrap_or_default().to_owned();
+        match event["Type"].as_str() {
+            Some("Api") => function.routes.push((text("Method"), text("Path"))),
+            Some("SQS") => function.queue = Some(queue_source(event_properties)),
+            Some("ScheduleV2") => function.schedules.push(Schedule {
+                name: name.as_str().unwrap_or_default().to_owned(),
+                expression: text("ScheduleExpression"),
+                input: text("Input"),
+            }),
+            other => anyhow::bail!("{id} has an event of the kind {other:?}"),
+        }
+    }
+    Ok(function)
+}
+
+fn queue_source(properties: &Value) -> QueueSource {
+    let types = properties["FunctionResponseTypes"].as_sequence();
+    QueueSource {
+        queue: referred(&properties["Queue"]).unwrap_or_default(),
+        batch_size: properties["BatchSize"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
+        response_types: types.into_iter().flatten().filter_map(|t| t.as_str().map(str::to_owned)).collect(),
+    }
+}
+
+fn queue(id: &str, resource: &Value) -> Queue {
+    /// What SQS uses where a queue says nothing.
+    const VISIBILITY_DEFAULT_S: u64 = 30;
+    let properties = &resource["Properties"];
+    let redrive = &properties["RedrivePolicy"];
+    let receive_count_max = redrive["maxReceiveCount"].as_u64().and_then(|n| u32::try_from(n).ok());
+    Queue {
+        logical_id: id.to_owned(),
+        visibility_timeout_s: properties["VisibilityTimeout"].as_u64().unwrap_or(VISIBILITY_DEFAULT_S),
+        redrive: referred(&redrive["deadLetterTargetArn"]).zip(receive_count_max),
+    }
+}
