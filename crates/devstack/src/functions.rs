@@ -18,6 +18,9 @@ const INSTANCES: usize = 2;
 const CONCURRENCY: &str = "4";
 /// A function that dies at once is not started again faster than this.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
+/// How long the functions are given to ask for their first event; watch starts instances of its own for those that
+/// have not, and then there are more than wanted.
+const SETTLE_TIME: Duration = Duration::from_secs(1);
 const READY_INTERVAL: Duration = Duration::from_millis(200);
 const READY_TRIES_MAX: u32 = 150;
 /// What Lambda tells a function of itself.
@@ -36,6 +39,8 @@ impl Functions {
         let mut watch = process::command(&bin.join("cargo-lambda"), "KILL", false);
         watch.args(["lambda", "watch", "--only-lambda-apis", "--disable-cors", "--ignore-changes", "--concurrency", CONCURRENCY]);
         watch.args(["--invoke-address", "127.0.0.1", "--invoke-port", &port.to_string()]);
+        // For the instances that watch may start by itself.
+        watch.envs(variables);
         process::log_to(&mut watch, &tools::state()?.join("watch.log"))?;
         let mut watch = watch.spawn().context("starting cargo lambda watch")?;
         answers(port, &mut watch).await?;
@@ -46,6 +51,7 @@ impl Functions {
                 instances.spawn(keep_running(name.clone(), binary.clone(), port, variables.clone()));
             }
         }
+        tokio::time::sleep(SETTLE_TIME).await;
         Ok(Self { watch, instances })
     }
 

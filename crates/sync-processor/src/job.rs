@@ -18,7 +18,7 @@ use crate::page::{self, Page};
 
 /// How long a claim lasts without a checkpoint: longer than one page with all its tries.
 const LEASE: SignedDuration = SignedDuration::from_mins(3);
-/// A page is begun only while so much time is left; a slow page with its three tries may need it.
+/// Another page is begun only while so much time is left; a slow one with its three tries may need it.
 const HANDOVER_MARGIN: Duration = Duration::from_secs(75);
 /// Jobs that wait for the same window start within so many seconds of it.
 const JITTER_S_MAX: i64 = 20;
@@ -73,7 +73,10 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
 async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -> Result<Stop, WorkError> {
     let mut token: Option<SecretString> = None;
     let mut rejected: Option<SecretString> = None;
-    while deadline.allows_another_page() {
+    // The first page is fetched however little time is left: a job that only ever handed itself over would go round
+    // for ever. Should the time run out over it, the lease does too, and that is counted.
+    let mut is_first = true;
+    while is_first || deadline.allows_another_page() {
         let now = app.clock.now();
         // Asked for with every page, for a walk may outlive its token; without need for a refresh it is one read.
         let usable = match fresh_token(&app.db, &app.vault, &app.strava, job.athlete_id, now, rejected.as_ref()).await {
@@ -94,6 +97,7 @@ async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -
         if !save(app, job, lease, &page).await? {
             return Ok(Stop::LeaseLost);
         }
+        is_first = false;
         let ends = page.is_last;
         job.walk = page.checkpoint.walk;
         job.processed += page.checkpoint.processed;
