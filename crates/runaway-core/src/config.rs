@@ -77,12 +77,19 @@ impl Settings {
     pub async fn load() -> Result<Self, ConfigError> {
         #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
         let from_environment = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
-        let mut values: BTreeMap<String, String> =
-            SETTINGS.iter().filter_map(|s| Some((s.name.to_owned(), from_environment(s.name)?))).collect();
-        if let Some(arn) = values.get(SECRET_ARN) {
-            values.append(&mut secret_document(arn).await?);
+        let named = SETTINGS.iter().filter_map(|setting| Some((setting.name, from_environment(setting.name)?)));
+        Self::from_pairs(named).with_secret_document().await
+    }
+
+    /// Adds the document named by [`SECRET_ARN`], if one is named.
+    ///
+    /// # Errors
+    /// As [`Settings::load`].
+    pub async fn with_secret_document(mut self) -> Result<Self, ConfigError> {
+        if let Some(arn) = self.0.get(SECRET_ARN) {
+            self.0.append(&mut secret_document(arn).await?);
         }
-        Ok(Self(values))
+        Ok(self)
     }
 
     /// Settings given as pairs.
