@@ -116,7 +116,7 @@ async fn the_apps_own_role_reads_two_tables_and_writes_none() {
     let owner = world.database.owner().await;
     // PostgREST logs in as a role of Supabase's that may become `authenticated` and `anon`.
     let postgrest = format!("postgrest_{}", Uuid::new_v4().simple());
-    let mut admin = tokio_postgres::connect(&world.database.admin_url(), tokio_postgres::NoTls).await.unwrap();
+    let admin = tokio_postgres::connect(&world.database.admin_url(), tokio_postgres::NoTls).await.unwrap();
     tokio::spawn(async move { admin.1.await.ok() });
     let options = if server_version(&admin.0).await >= 160_000 { "WITH INHERIT FALSE, SET TRUE" } else { "" };
     let sql = format!(

@@ -1,5 +1,4 @@
 //! Settings out of a Secrets Manager document, from the local endpoint.
-#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 use runaway_core::config::{DatabaseConfig, SECRET_ARN, Settings, VaultConfig};
 use secrecy::ExposeSecret as _;

@@ -1,6 +1,6 @@
 //! The worker: takes batches of the sync queue and the schedules' tasks, and works jobs off page by page.
 //!
-//! [`job`] tells the life of one job, [`page`] that of one page.
+//! `job.rs` tells the life of one job, `page.rs` that of one page.
 
 mod failure;
 mod job;

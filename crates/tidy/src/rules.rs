@@ -12,7 +12,7 @@ const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
 /// Tasks that the processor knows.
 const TASKS: [&str; 2] = ["process-pending", "reset-stuck"];
-/// Crates that must not be in the lock file: a second provider of cryptography or TLS.
+/// Crates that must not be built: a second provider of cryptography or TLS.
 const BANNED_CRATES: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
 
 /// Every function with routes owns its whole path, with every method.
@@ -112,8 +112,9 @@ pub fn functions(template: &Template, binaries: &BTreeSet<String>) -> Vec<String
     unknown.chain(missing).collect()
 }
 
-/// No banned crate stands in `Cargo.lock`.
-pub fn lock_file(lock: &str) -> Vec<String> {
-    let banned = BANNED_CRATES.iter().filter(|name| lock.contains(&format!("name = \"{name}\"\n")));
-    banned.map(|name| format!("Cargo.lock holds {name}")).collect()
+/// No banned crate is built. `tree` is what `cargo tree --prefix none` prints: the lock file also names crates that
+/// only an unused feature would bring.
+pub fn banned_crates(tree: &str) -> Vec<String> {
+    let built = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
+    BANNED_CRATES.iter().filter(|name| built(name)).map(|name| format!("{name} is built")).collect()
 }

@@ -1,0 +1,6 @@
+//! Stories of a sync: whatever happens on the way, every activity arrives once.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+mod failures;
+mod story;
+mod walks;
