@@ -1,6 +1,6 @@
 //! What all of Runaway's functions share. The rooms, in reading order:
 //!
-//! * [`domain`]: activities, weeks, sync walks; pure, without clock, environment or database
+//! * [`domain`]: activities, sync walks, training formulas; pure, without clock, environment or database
 //! * [`config`]: typed settings; the only reader of the environment and of Secrets Manager
 //! * [`telemetry`]: JSON logs and how an error's whole chain is written once
 //! * [`clock`]: where "now" comes from

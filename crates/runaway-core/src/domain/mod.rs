@@ -2,12 +2,34 @@
 
 mod activity;
 mod coverage;
+mod fitness;
+mod intensity;
+mod load;
 mod progress;
+mod race;
+mod spike;
+mod sport;
+pub mod units;
 mod walk;
 mod window;
 
 pub use activity::{Activity, LatLng};
 pub use coverage::{SyncBounds, SyncType};
+pub use fitness::{AcuteChronic, Fitness, Monotony, WARM_UP_DAYS, acute_chronic, fitness_series, monotony};
+pub use intensity::{
+    EASY_BELOW_RESERVE_SHARE, HARD_FROM_RESERVE_SHARE, Intensity, IntensitySplit, SPLIT_BASIS, ZONE_BORDERS, heart_rate_at, intensity,
+    zones,
+};
+pub use load::{
+    Effort, HeartRate, Load, LoadSum, MAX_SEEN_ON_DAYS, Method, PLAUSIBLE_MAX_BPM, Physiology, Sex, THRESHOLD_RESERVE_SHARE, load, stress,
+    training_impulse,
+};
 pub use progress::walk_progress;
+pub use race::{
+    Prediction, RIEGEL_EXPONENTS, STANDARD_DISTANCES, StandardDistance, WHOLE_ACTIVITY_TOLERANCE, predict, riegel, running_index,
+    threshold_speed, time_at_index, whole_activity_distance,
+};
+pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
+pub use sport::Family;
 pub use walk::{ListedActivity, NextPage, Walk, WalkStep};
 pub use window::{next_daily_window, next_quarter_hour};
