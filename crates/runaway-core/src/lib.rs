@@ -7,10 +7,12 @@
 //! * [`db`]: transactions bound to one athlete, and every SQL statement
 //! * [`vault`]: sealing and opening OAuth tokens
 //! * [`strava`]: the client, its wire types, its errors
+//! * [`claude`]: the client of the model behind its gate: requests, streams, errors; knows nothing of running
 //! * [`queue`]: the message contract and the SQS client
 //! * [`http`]: bearer token to caller, errors to status and JSON, CORS
 //! * [`flows`]: what two functions do alike: a fresh Strava token, starting a sync
 
+pub mod claude;
 pub mod clock;
 pub mod config;
 pub mod db;
