@@ -33,6 +33,7 @@ ALTER TABLE activities
   ADD COLUMN search_text text NOT NULL GENERATED ALWAYS AS (plain_words(name || ' ' || coalesce(description, ''))) STORED;
 CREATE INDEX activities_words ON activities USING gin (athlete_id, to_tsvector('simple', search_text));
 CREATE INDEX activities_trigrams ON activities USING gin (athlete_id, search_text gin_trgm_ops);
+CREATE INDEX activities_sources ON activities (athlete_id, source);
 CREATE INDEX activities_races ON activities (athlete_id, local_date DESC) WHERE workout_type = 1;
 COMMENT ON COLUMN activities.family IS 'run, ride, swim, walk, strength or other.';
 COMMENT ON COLUMN activities.search_text IS 'Name and description in plain words.';
@@ -93,7 +94,7 @@ CREATE FUNCTION whole_run_efforts(activities_touched bigint[]) RETURNS void
   INSERT INTO public.best_efforts (activity_id, athlete_id, distance_m, elapsed_time, moving_time, kind)
   SELECT a.id, a.athlete_id, ceil(d.metres), coalesce(a.elapsed_time, a.moving_time), a.moving_time, 'whole'
     FROM public.activities a
-    JOIN (VALUES (1609.344), (3000), (5000), (10000), (15000), (21097.5), (30000), (42195)) AS d (metres)
+    JOIN (VALUES (1000), (1609.344), (5000), (10000), (15000), (21097.5), (42195)) AS d (metres)
       ON a.distance >= d.metres AND a.distance <= d.metres * 1.04
    WHERE a.id = ANY (activities_touched) AND a.family = 'run' AND a.moving_time > 0 AND a.flagged IS NOT TRUE
   ON CONFLICT (activity_id, distance_m) DO NOTHING;

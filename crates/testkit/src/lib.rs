@@ -9,6 +9,7 @@ pub mod database;
 pub mod fake_claude;
 pub mod fake_strava;
 pub mod history;
+mod import;
 pub mod issuer;
 pub mod logs;
 pub mod queue;

@@ -3,10 +3,12 @@
 //! Every setting is named in [`SETTINGS`]. A function reads the structs it needs through a [`Reader`], which notes
 //! every missing or senseless value and reports them all at once, so that a deployment is repaired in one go.
 
+mod limits;
 mod model;
 
 use std::collections::BTreeMap;
 
+pub use limits::DailyLimit;
 pub use model::{ClaudeConfig, Effort, ModelConfig};
 use secrecy::SecretString;
 use url::Url;
@@ -54,6 +56,8 @@ pub const SETTINGS: &[Setting] = &[
     plain("ANTHROPIC_MODEL", "Optional: the model's id"),
     plain("ANTHROPIC_EFFORT", "Optional: how much the model thinks: low, medium or high; medium where absent"),
     plain("MODEL_SOURCES", "Optional: sources whose data may be sent to a model, separated by commas; none where absent"),
+    plain("CHAT_MESSAGES_PER_DAY", "Optional: messages to the coach of one athlete in a day; 100 where absent"),
+    plain("CHAT_TOKENS_PER_DAY", "Optional: model tokens of one athlete's messages in a day; 600000 where absent"),
     plain(SECRET_ARN, "The Secrets Manager document that holds the secret settings; absent locally"),
 ];
 

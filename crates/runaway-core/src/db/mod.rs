@@ -6,9 +6,15 @@
 //! other way to send a statement: the connection itself is not reachable from outside this room.
 
 pub mod activities;
+pub mod activity_lists;
+pub mod athlete_days;
 pub mod athletes;
+pub mod best_efforts;
+pub mod coach_memory;
+pub mod conversations;
 pub mod oauth_states;
 mod pool;
+pub mod request_limits;
 pub mod strava_tokens;
 pub mod sync_jobs;
 mod tx;

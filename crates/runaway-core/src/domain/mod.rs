@@ -7,8 +7,10 @@ mod intensity;
 mod load;
 mod progress;
 mod race;
+mod selection;
 mod spike;
 mod sport;
+mod training_state;
 pub mod units;
 mod walk;
 mod window;
@@ -29,7 +31,9 @@ pub use race::{
     Prediction, RIEGEL_EXPONENTS, STANDARD_DISTANCES, StandardDistance, WHOLE_ACTIVITY_TOLERANCE, predict, riegel, running_index,
     threshold_speed, time_at_index, whole_activity_distance,
 };
+pub use selection::{Bucket, DateRange, Order, PACED_DISTANCE_MIN_M, RunKind, Selection};
 pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
 pub use sport::Family;
+pub use training_state::{DayOfTraining, INTENSITY_DAYS, LongestRun, TrainingState, training_state};
 pub use walk::{ListedActivity, NextPage, Walk, WalkStep};
 pub use window::{next_daily_window, next_quarter_hour};

@@ -9,7 +9,7 @@ const RIEGEL_TIME_S: std::ops::RangeInclusive<f64> = 210.0..=13_800.0;
 const SPEED_SEARCHED: (f64, f64) = (0.5, 12.0);
 /// Halvings of that search: the time is then exact to far below a second.
 const SEARCH_STEPS: u32 = 60;
-/// A whole activity stands for a distance when it is at most so far from it.
+/// A whole activity stands for a distance when it is at most so much longer; a shorter one did not cover it.
 pub const WHOLE_ACTIVITY_TOLERANCE: f64 = 0.04;
 
 /// A distance that has a name.
@@ -32,9 +32,11 @@ pub const STANDARD_DISTANCES: [StandardDistance; 7] = [
     StandardDistance { name: "marathon", metres: 42_195.0 },
 ];
 
-/// The standard distance a whole activity stands for, if it is within [`WHOLE_ACTIVITY_TOLERANCE`] of one.
+/// The standard distance a whole activity stands for, if it is at most [`WHOLE_ACTIVITY_TOLERANCE`] longer.
 pub fn whole_activity_distance(distance_m: f64) -> Option<StandardDistance> {
-    STANDARD_DISTANCES.into_iter().find(|standard| (distance_m - standard.metres).abs() <= standard.metres * WHOLE_ACTIVITY_TOLERANCE)
+    STANDARD_DISTANCES
+        .into_iter()
+        .find(|standard| (standard.metres..=standard.metres * (1.0 + WHOLE_ACTIVITY_TOLERANCE)).contains(&distance_m))
 }
 
 /// Riegel's time for another distance, in the unit of `time`: T2 = T1 (D2 / D1)^exponent.
@@ -170,11 +172,11 @@ mod tests {
     }
 
     #[test]
-    fn whole_activities_stand_for_a_distance_within_four_percent() {
+    fn whole_activities_stand_for_a_distance_they_exceed_by_four_percent_at_most() {
         for (distance_m, name) in [
             (5_000.0, Some("5 km")),
             (5_200.0, Some("5 km")),
-            (4_800.0, Some("5 km")),
+            (4_999.0, None),
             (5_201.0, None),
             (21_300.0, Some("half marathon")),
             (42_600.0, Some("marathon")),

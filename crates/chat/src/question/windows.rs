@@ -1,0 +1,516 @@
+//! When a question is about: "last Tuesday", "in March", "between June and August 2023", "since my last marathon".
+//!
+//! Everything is relative to the athlete's own today. What does not name a time is left to the rest of the grammar.
+
+use jiff::ToSpan as _;
+use jiff::civil::{Date, Weekday, date};
+use runaway_core::domain::DateRange;
+
+use super::anchors::Anchors;
+use super::words::{Words, number};
+
+/// Days a question speaks of, and in which words an answer names them.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Window {
+    /// The days.
+    pub(crate) dates: DateRange,
+    /// "in March 2024", "last week", "on Tuesday 24 November 2026".
+    pub(crate) label: String,
+}
+
+/// A stretch of time with a calendar's borders, as one expression names it.
+#[derive(Debug, Clone, PartialEq)]
+struct Span {
+    dates: DateRange,
+    label: String,
+    /// Whether the year was said, and not guessed.
+    year_said: bool,
+}
+
+/// What a window's expression is read against.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Now<'a> {
+    /// The athlete's day.
+    pub(crate) today: Date,
+    /// Days of the athlete's own that a question may name.
+    pub(crate) anchors: &'a Anchors,
+}
+
+const MONTHS: [(&str, &str); 12] = [
+    ("january", "jan"),
+    ("february", "feb"),
+    ("march", "mar"),
+    ("april", "apr"),
+    ("may", "may"),
+    ("june", "jun"),
+    ("july", "jul"),
+    ("august", "aug"),
+    ("september", "sep"),
+    ("october", "oct"),
+    ("november", "nov"),
+    ("december", "dec"),
+];
+const WEEKDAYS: [(&str, &str, Weekday); 7] = [
+    ("monday", "mon", Weekday::Monday),
+    ("tuesday", "tue", Weekday::Tuesday),
+    ("wednesday", "wed", Weekday::Wednesday),
+    ("thursday", "thu", Weekday::Thursday),
+    ("friday", "fri", Weekday::Friday),
+    ("saturday", "sat", Weekday::Saturday),
+    ("sunday", "sun", Weekday::Sunday),
+];
+/// Words before which "may", "march" and "fall" are a time and not a verb.
+const BEFORE_TIMES: [&str; 22] = [
+    "in", "of", "since", "last", "this", "from", "to", "until", "till", "through", "between", "and", "during", "by", "before", "after",
+    "past", "previous", "early", "late", "vs", "the",
+];
+
+/// The month a word names, 1 to 12.
+fn month(word: &str) -> Option<i8> {
+    let place = MONTHS.iter().position(|(long, short)| word == *long || word == *short || (word == "sept" && *short == "sep"))?;
+    i8::try_from(place + 1).ok()
+}
+
+/// The day of the week a word names, and whether it means all of them ("Sundays").
+pub(crate) fn weekday(word: &str) -> Option<(Weekday, bool)> {
+    WEEKDAYS.iter().find_map(|(long, short, day)| match word {
+        word if word == *long || word == *short || (word == "tues" && *short == "tue") || (word == "thurs" && *short == "thu") => {
+            Some((*day, false))
+        }
+        word if word.strip_suffix('s') == Some(long) => Some((*day, true)),
+        _ => None,
+    })
+}
+
+fn year(word: &str) -> Option<i16> {
+    (word.len() == 4).then(|| word.parse().ok()).flatten().filter(|year| (1990..=2100).contains(year))
+}
+
+/// A day of a month, with or without its ending: 12, 12th.
+fn day_number(word: &str) -> Option<i8> {
+    let digits = ["st", "nd", "rd", "th"].iter().find_map(|ending| word.strip_suffix(ending)).unwrap_or(word);
+    digits.parse().ok().filter(|day| (1..=31).contains(day))
+}
+
+/// The Monday of a day's week.
+pub(crate) fn monday(day: Date) -> Date {
+    day.saturating_sub(i32::from(day.weekday().to_monday_zero_offset()).days())
+}
+
+/// The day `n` of a unit before or after.
+fn shift(day: Date, n: i64, unit: Unit) -> Date {
+    match unit {
+        Unit::Day => day.saturating_add(n.days()),
+        Unit::Week => day.saturating_add(n.weeks()),
+        Unit::Month => day.saturating_add(n.months()),
+        Unit::Year => day.saturating_add(n.years()),
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Unit {
+    Day,
+    Week,
+    Month,
+    Year,
+}
+
+fn unit(word: &str) -> Option<Unit> {
+    match word.strip_suffix('s').unwrap_or(word) {
+        "day" => Some(Unit::Day),
+        "week" | "wk" => Some(Unit::Week),
+        "month" | "mo" => Some(Unit::Month),
+        "year" | "yr" => Some(Unit::Year),
+        _ => None,
+    }
+}
+
+/// The calendar's day, week, month or year around a day.
+fn around(day: Date, unit: Unit) -> DateRange {
+    match unit {
+        Unit::Day => DateRange::day(day),
+        Unit::Week => DateRange { first: monday(day), last: monday(day).saturating_add(6.days()) },
+        Unit::Month => DateRange { first: day.first_of_month(), last: day.last_of_month() },
+        Unit::Year => DateRange { first: day.first_of_year(), last: day.last_of_year() },
+    }
+}
+
+/// A day as an answer names it: "Sunday 13 October 2024".
+pub(crate) fn long_date(day: Date) -> String {
+    day.strftime("%A %-d %B %Y").to_string()
+}
+
+fn month_name(first: Date) -> String {
+    first.strftime("%B %Y").to_string()
+}
+
+/// Takes every window out of a question, in its order.
+pub(crate) fn windows(words: &mut Words, now: Now<'_>) -> Vec<Window> {
+    let mut found = Vec::new();
+    let mut place = 0;
+    while place < words.len() {
+        match at(words, place, now) {
+            Some((window, count)) => {
+                words.take(place, count);
+                found.push(window);
+                place += count;
+            }
+            None => place += 1,
+        }
+    }
+    found
+}
+
+/// The window that begins at a place, with the number of its words.
+fn at(words: &Words, place: usize, now: Now<'_>) -> Option<(Window, usize)> {
+    bounded(words, place, now).or_else(|| {
+        let (span, count) = span(words, place, now)?;
+        Some((Window { dates: span.dates, label: span.label }, count))
+    })
+}
+
+/// "since X", "between X and Y", "from X to Y", "X to Y", "before X", "after X", "until X".
+fn bounded(words: &Words, place: usize, now: Now<'_>) -> Option<(Window, usize)> {
+    let window = |first, last, label: String, count| Some((Window { dates: DateRange { first, last }, label }, count));
+    let word = words.at(place);
+    let opens_pair = matches!(word, "between" | "from");
+    let begin = place + usize::from(opens_pair);
+    if let Some((from, taken)) = span(words, begin, now)
+        && let link = words.at(begin + taken)
+        && (matches!(link, "to" | "until" | "till" | "through" | "thru") || (word == "between" && link == "and"))
+        && let Some((to, taken_to)) = span(words, begin + taken + 1, now)
+    {
+        let (from, to) = same_year(from, to);
+        let label = format!("from {} to {}", bare(&from.label), bare(&to.label));
+        return window(from.dates.first, to.dates.last.max(from.dates.first), label, usize::from(opens_pair) + taken + 1 + taken_to);
+    }
+    let skip = usize::from(matches!(words.at(place + 1), "the" | "around"));
+    let (named, taken) = span(words, place + 1 + skip, now)?;
+    let count = 1 + skip + taken;
+    match word {
+        "since" | "from" => window(named.dates.first, now.today, format!("since {}", bare(&named.label)), count),
+        "after" => window(named.dates.last.saturating_add(1.day()), now.today, format!("after {}", bare(&named.label)), count),
+        "before" => {
+            let last = named.dates.first.saturating_sub(1.day());
+            window(DateRange::EVER.first, last, format!("before {}", bare(&named.label)), count)
+        }
+        "until" | "till" => window(DateRange::EVER.first, named.dates.last, format!("until {}", bare(&named.label)), count),
+        _ => None,
+    }
+}
+
+/// A label without the word that fits it into a sentence.
+pub(crate) fn bare(label: &str) -> &str {
+    ["in ", "on ", "over "].iter().find_map(|word| label.strip_prefix(word)).unwrap_or(label)
+}
+
+/// "between June and August 2023": the year belongs to both.
+fn same_year(from: Span, to: Span) -> (Span, Span) {
+    if to.year_said && !from.year_said && from.dates.first.year() != to.dates.first.year() {
+        let years = i64::from(to.dates.first.year() - from.dates.first.year());
+        let mut moved = moved_by(&from, years);
+        if moved.dates.first > to.dates.last {
+            moved = moved_by(&from, years - 1);
+        }
+        return (moved, to);
+    }
+    if !to.year_said && from.year_said && to.dates.first.year() != from.dates.first.year() {
+        let years = i64::from(from.dates.first.year() - to.dates.first.year());
+        let mut moved = moved_by(&to, years);
+        if moved.dates.last < from.dates.first {
+            moved = moved_by(&to, years + 1);
+        }
+        return (from, moved);
+    }
+    (from, to)
+}
+
+fn moved_by(span: &Span, years: i64) -> Span {
+    let (first, last) = (shift(span.dates.first, years, Unit::Year), shift(span.dates.last, years, Unit::Year));
+    let is_month = span.dates.first.day() == 1 && span.dates.last == span.dates.last.last_of_month();
+    let last = if is_month { last.last_of_month() } else { last };
+    let label = if first == last {
+        format!("on {}", long_date(first))
+    } else if is_month && first.month() == last.month() {
+        format!("in {}", month_name(first))
+    } else {
+        span.label.clone()
+    };
+    Span { dates: DateRange { first, last }, label, year_said: true }
+}
+
+/// One expression for a stretch of time.
+fn span(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
+    [fixed, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
+        .iter()
+        .find_map(|rule| rule(words, place, now))
+}
+
+fn said(dates: DateRange, label: impl Into<String>, count: usize) -> Option<(Span, usize)> {
+    Some((Span { dates, label: label.into(), year_said: true }, count))
+}
+
+fn guessed(dates: DateRange, label: impl Into<String>, count: usize) -> Option<(Span, usize)> {
+    Some((Span { dates, label: label.into(), year_said: false }, count))
+}
+
+/// Words that stand for themselves.
+fn fixed(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let day = |day: Date| DateRange::day(day);
+    let named = |name: &str, day: Date| format!("{name}, {}", long_date(day));
+    let yesterday = shift(today, -1, Unit::Day);
+    let last_year = shift(today, -1, Unit::Year);
+    if words.are(place, &["day", "before", "yesterday"]) {
+        let before = shift(today, -2, Unit::Day);
+        return said(day(before), format!("on {}", long_date(before)), 3);
+    }
+    for phrase in [["year", "to", "date"], ["so", "far", "this"]] {
+        if words.are(place, &phrase) {
+            let count = 3 + usize::from(phrase[2] == "this" && words.at(place + 3) == "year");
+            return said(DateRange { first: today.first_of_year(), last: today }, "this year", count);
+        }
+    }
+    let month_of_last_year = around(last_year, Unit::Month);
+    for (phrase, extra) in [(["time", "last", "year"], "this"), (["month", "last", "year"], "same"), (["month", "last", "year"], "this")] {
+        if words.at(place) == extra && words.are(place + 1, &phrase) {
+            return said(month_of_last_year, format!("in {}", month_name(month_of_last_year.first)), 4);
+        }
+    }
+    for noun in ["time", "period", "point"] {
+        if words.are(place, &["same", noun, "last", "year"]) {
+            return said(month_of_last_year, format!("in {}", month_name(month_of_last_year.first)), 4);
+        }
+    }
+    if words.are(place, &["all", "time"]) {
+        return said(DateRange::EVER, "in all", 2);
+    }
+    match words.at(place) {
+        "today" | "tonight" => said(day(today), named("today", today), 1),
+        "yesterday" => said(day(yesterday), named("yesterday", yesterday), 1),
+        "tomorrow" => said(day(shift(today, 1, Unit::Day)), named("tomorrow", shift(today, 1, Unit::Day)), 1),
+        "ytd" => said(DateRange { first: today.first_of_year(), last: today }, "this year", 1),
+        "ever" | "lifetime" => said(DateRange::EVER, "in all", 1),
+        word => {
+            let date: Date = (word.len() == 10).then(|| word.parse().ok()).flatten()?;
+            said(day(date), format!("on {}", long_date(date)), 1)
+        }
+    }
+}
+
+/// "last 3 weeks", "past year", "three weeks ago".
+fn counted(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let first = words.at(place);
+    if matches!(first, "last" | "past" | "previous" | "recent") {
+        let of = usize::from(words.at(place + 2) == "of");
+        let given = number(words.at(place + 1)).filter(|n| *n > 0).and_then(|n| Some((n, unit(words.at(place + 2 + of))?, 3 + of)));
+        let bare_past = || (first == "past").then(|| Some((1, unit(words.at(place + 1))?, 2))).flatten();
+        let (n, unit, count) = given.or_else(bare_past)?;
+        let begin = match unit {
+            Unit::Day => shift(today, 1 - n, Unit::Day),
+            Unit::Week => shift(today, 1 - 7 * n, Unit::Day),
+            Unit::Month if first == "past" && n == 1 => shift(today, -29, Unit::Day),
+            Unit::Year if n == 1 => shift(today, -364, Unit::Day),
+            _ => shift(shift(today, -n, unit), 1, Unit::Day),
+        };
+        let what = match (n, unit) {
+            (1, Unit::Week) => "in the past week".to_owned(),
+            (1, Unit::Month) => "in the past month".to_owned(),
+            (1, Unit::Year) => "in the past year".to_owned(),
+            _ => format!("in the last {n} {}", words.at(place + count - 1)),
+        };
+        return said(DateRange { first: begin, last: today }, what, count);
+    }
+    let n = number(first).filter(|n| *n > 0)?;
+    let of = usize::from(words.at(place + 1) == "of");
+    let unit = unit(words.at(place + 1 + of))?;
+    if words.at(place + 2 + of) != "ago" {
+        return None;
+    }
+    let dates = around(shift(today, -n, unit), unit);
+    let label = match unit {
+        Unit::Day => format!("on {}", long_date(dates.first)),
+        Unit::Week => format!("in the week of {}", long_date(dates.first)),
+        Unit::Month => format!("in {}", month_name(dates.first)),
+        Unit::Year => format!("in {}", dates.first.year()),
+    };
+    said(dates, label, 3 + of)
+}
+
+/// "this week", "last month", "next year", "last weekend".
+fn relative(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let back = match words.at(place) {
+        "this" | "current" => 0,
+        "last" | "previous" => -1,
+        "next" | "coming" => 1,
+        _ => return None,
+    };
+    let which = ["last", "this", "next"].get(usize::try_from(back + 1).unwrap_or_default()).copied().unwrap_or_default();
+    if matches!(words.at(place + 1), "weekend" | "weekends") {
+        let saturday = shift(shift(monday(today), 5, Unit::Day), back, Unit::Week);
+        return said(DateRange { first: saturday, last: shift(saturday, 1, Unit::Day) }, format!("{which} weekend"), 2);
+    }
+    if matches!(words.at(place + 1), "morning" | "afternoon" | "evening") && back == 0 {
+        return said(DateRange::day(today), "today", 2);
+    }
+    if words.at(place + 1) == "season" {
+        let dates = around(shift(today, back, Unit::Year), Unit::Year);
+        return said(DateRange { last: dates.last.min(today), ..dates }, format!("{which} year"), 2);
+    }
+    let unit = unit(words.at(place + 1))?;
+    let dates = around(shift(today, back, unit), unit);
+    let label = match unit {
+        Unit::Day => return None,
+        Unit::Week => format!("{which} week (from {})", long_date(dates.first)),
+        Unit::Month => format!("{which} month ({})", month_name(dates.first)),
+        Unit::Year => format!("{which} year ({})", dates.first.year()),
+    };
+    let dates = if back == 0 { DateRange { last: today, ..dates } } else { dates };
+    said(dates, label, 2)
+}
+
+/// "12 May", "12th of May 2024", "May 12th, 2024".
+fn day_of_month(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let (day, month_of_year, mut count) = if let Some(day) = day_number(words.at(place)) {
+        let of = usize::from(words.at(place + 1) == "of");
+        (day, month(words.at(place + 1 + of))?, 2 + of)
+    } else {
+        let month_of_year = month(words.at(place))?;
+        let the = usize::from(words.at(place + 1) == "the");
+        (day_number(words.at(place + 1 + the))?, month_of_year, 2 + the)
+    };
+    let year_said = year(words.at(place + count));
+    count += usize::from(year_said.is_some());
+    let this_year = Date::new(year_said.unwrap_or(today.year()), month_of_year, day).ok();
+    let day = match (year_said, this_year) {
+        (None, Some(day)) if day > today => Date::new(today.year() - 1, month_of_year, day.day()).ok()?,
+        (_, day) => day?,
+    };
+    Some((Span { dates: DateRange::day(day), label: format!("on {}", long_date(day)), year_said: year_said.is_some() }, count))
+}
+
+/// "March", "March 2024", "last March", "March last year". A month without a year is the latest that has begun.
+fn named_month(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let which = matches!(words.at(place), "last" | "this" | "early" | "late" | "mid" | "previous");
+    let at = place + usize::from(which);
+    let word = words.at(at);
+    let number = month(word)?;
+    let after = at + 1 + usize::from(words.at(at + 1) == "of");
+    let said_year = year(words.at(after)).or_else(|| match (words.at(after), words.at(after + 1)) {
+        ("last", "year") => Some(today.year() - 1),
+        ("this", "year") => Some(today.year()),
+        _ => None,
+    });
+    let is_verb = matches!(word, "may" | "march" | "mar" | "sun") && !which && said_year.is_none();
+    if is_verb && !BEFORE_TIMES.contains(&words.before(place)) {
+        return None;
+    }
+    let year_count = match said_year {
+        Some(_) if year(words.at(after)).is_some() => after - at,
+        Some(_) => after + 1 - at,
+        None => 0,
+    };
+    let this_year = date(today.year(), number, 1);
+    let first = match said_year {
+        Some(year) => Date::new(year, number, 1).ok()?,
+        None if words.at(place) == "last" && number == today.month() => shift(this_year, -1, Unit::Year),
+        None if this_year > today => shift(this_year, -1, Unit::Year),
+        None => this_year,
+    };
+    let dates = around(first, Unit::Month);
+    let label = format!("in {}", month_name(first));
+    let count = usize::from(which) + 1 + year_count;
+    if said_year.is_some() { said(dates, label, count) } else { guessed(dates, label, count) }
+}
+
+/// "last summer", "winter 2024", "this autumn". Winter begins in December of the year it is named by.
+fn season(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let which = matches!(words.at(place), "last" | "this" | "past" | "previous" | "the");
+    let at = place + usize::from(which);
+    let (name, begin) = match words.at(at) {
+        "spring" => ("spring", 3),
+        "summer" => ("summer", 6),
+        "autumn" => ("autumn", 9),
+        "fall" => ("autumn", 9),
+        "winter" => ("winter", 12),
+        _ => return None,
+    };
+    let after = at + 1 + usize::from(words.at(at + 1) == "of");
+    let said_year = year(words.at(after)).or_else(|| match (words.at(after), words.at(after + 1)) {
+        ("last", "year") => Some(today.year() - 1),
+        ("this", "year") => Some(today.year()),
+        _ => None,
+    });
+    if said_year.is_none() && !which && !BEFORE_TIMES.contains(&words.before(at)) {
+        return None;
+    }
+    let of_year = |year: i16| {
+        let first = date(year, begin, 1);
+        DateRange { first, last: shift(first, 2, Unit::Month).last_of_month() }
+    };
+    let newest = |is_right: &dyn Fn(&DateRange) -> bool| (0..3).map(|back| of_year(today.year() - back)).find(|dates| is_right(dates));
+    let dates = match (said_year, words.at(place)) {
+        (Some(year), _) => of_year(year),
+        (None, "last" | "past" | "previous") => newest(&|dates| dates.last < today)?,
+        _ => newest(&|dates| dates.first <= today)?,
+    };
+    // "the autumn half marathon" is a race.
+    if said_year.is_none() && matches!(words.at(at + 1), "half" | "marathon" | "10k" | "race" | "classic" | "trail") {
+        return None;
+    }
+    let count = match said_year {
+        Some(_) if year(words.at(after)).is_some() => after + 1 - place,
+        Some(_) => after + 2 - place,
+        None => 1 + usize::from(which),
+    };
+    let years = if dates.first.year() == dates.last.year() {
+        dates.first.year().to_string()
+    } else {
+        format!("{}/{}", dates.first.year(), dates.last.year() % 100)
+    };
+    said(DateRange { last: dates.last.min(today.max(dates.first)), ..dates }, format!("in {name} {years}"), count)
+}
+
+/// "last Tuesday", "on Tuesday", "this Sunday": the latest one before today, or the one of this week.
+fn named_weekday(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let which = matches!(words.at(place), "last" | "this" | "next" | "on" | "past");
+    let (day, all) = weekday(words.at(place + usize::from(which)))?;
+    if all {
+        return None;
+    }
+    // "sat" and "sun" are words too.
+    if matches!(words.at(place + usize::from(which)), "sat" | "sun" | "mon" | "wed") && !which {
+        return None;
+    }
+    let of_this_week = shift(monday(today), i64::from(day.to_monday_zero_offset()), Unit::Day);
+    let date = match words.at(place) {
+        "this" => of_this_week,
+        "next" if of_this_week > today => of_this_week,
+        "next" => shift(of_this_week, 1, Unit::Week),
+        _ if of_this_week < today => of_this_week,
+        _ => shift(of_this_week, -1, Unit::Week),
+    };
+    said(DateRange::day(date), format!("on {}", long_date(date)), 1 + usize::from(which))
+}
+
+/// "2023", "in 2023", where no unit follows.
+fn whole_year(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let year = year(words.at(place))?;
+    if matches!(words.at(place + 1), "m" | "meters" | "metres" | "km" | "kms" | "k" | "miles" | "calories" | "feet") {
+        return None;
+    }
+    let dates = around(Date::new(year, 1, 1).ok()?, Unit::Year);
+    let label = format!("in {year}");
+    said(DateRange { last: if year == today.year() { today } else { dates.last }, ..dates }, label, 1)
+}
+
+/// "my last marathon", "my last race": a day of the athlete's own.
+fn own_day(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
+    let my = usize::from(matches!(words.at(place), "my" | "the"));
+    let which = usize::from(matches!(words.at(place + my), "last" | "latest" | "recent" | "newest"));
+    // Only as a border ("since my last race", "before the marathon"): alone it asks for the race itself.
+    if my + which == 0 || !matches!(words.before(place), "since" | "before" | "after" | "until" | "till" | "from" | "to") {
+        return None;
+    }
+    let (name, day, count) = now.anchors.named(words, place + my + which)?;
+    said(DateRange::day(day), format!("your last {name} on {}", long_date(day)), my + which + count)
+}

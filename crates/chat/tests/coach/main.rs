@@ -1,0 +1,6 @@
+//! The coach: what it answers, what it is sent, what it stores, and what it costs.
+#![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+mod matching;
+mod questions;
+mod story;
