@@ -142,7 +142,7 @@ pub(crate) fn found(finding: &Finding, today: Date, units: Units) -> Value {
             json!({"what": "records", "when": label, "window": window(*dates), "distances": asked, "total_matched": found.len(), "records": records(found, units)})
         }
         (Read::Search { words, dates, .. }, Found::Search(found)) => {
-            json!({"what": "activities by name", "words": words, "window": window(*dates), "has_all_words": found.has_all_words,
+            json!({"what": "activities by name", "words": words, "window": window(*dates), "has_all_words": found.has_all_words(),
                    "found": matches(found, today, units)})
         }
         (Read::Calendar { dates, family, label }, Found::Calendar(found)) => {

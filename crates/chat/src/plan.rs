@@ -2,7 +2,7 @@
 
 use jiff::ToSpan as _;
 use jiff::civil::Date;
-use runaway_core::domain::{Bucket, DateRange, Family, Order, STANDARD_DISTANCES, Selection};
+use runaway_core::domain::{Bucket, DateRange, Family, Order, RunKind, STANDARD_DISTANCES, Selection};
 
 use crate::question::{Measure, Question, Topic, Window, monday, standard_m};
 
@@ -90,11 +90,14 @@ pub(crate) fn plan(question: &Question) -> Vec<Read> {
     let windows = windows(question);
     match question.topic {
         Topic::Rest => reads.extend(windows.iter().map(|window| calendar(question, window))),
-        Topic::Record | Topic::Prediction => windows.iter().for_each(|window| reads.extend(records(question, window))),
+        Topic::Prediction => {
+            reads.push(newest_races(question, 1));
+            windows.iter().for_each(|window| reads.extend(records(question, window)));
+        }
+        Topic::Record => windows.iter().for_each(|window| reads.extend(records(question, window))),
         Topic::BestPeriod => windows.iter().for_each(|window| {
-            let selection = question.selection(window.dates);
             let bucket = question.per.unwrap_or(Bucket::Week);
-            reads.push(Read::Totals { selection, bucket, label: window.label.clone() });
+            reads.extend(alone_and_all(question, window, bucket));
         }),
         Topic::Compare => reads.extend(comparison(question)),
         Topic::Superlative => windows.iter().for_each(|window| {
@@ -106,6 +109,9 @@ pub(crate) fn plan(question: &Question) -> Vec<Read> {
         Topic::First => windows.iter().for_each(|window| reads.push(list(question, window, Order::Oldest, question.most))),
         Topic::Totals | Topic::Lookup => windows.iter().for_each(|window| reads.extend(whole(question, window))),
         Topic::Load | Topic::Intensity => {
+            if question.sports.kind == Some(RunKind::Race) {
+                reads.push(newest_races(question, question.most));
+            }
             // "What should I do today?" is not about what was done today.
             let looks_back = question.windows.iter().any(|window| window.dates.first < question.today);
             if looks_back {
@@ -125,8 +131,24 @@ fn windows(question: &Question) -> Vec<Window> {
     }
 }
 
+/// Sums of running by itself where no sport is named, and of everything: a big week may be either.
+fn alone_and_all(question: &Question, window: &Window, bucket: Bucket) -> Vec<Read> {
+    let all = question.selection(window.dates);
+    let is_open = all.family.is_none() && all.sports.is_empty();
+    let runs = is_open.then(|| Selection { family: Some(Family::Run), ..all.clone() });
+    let totals = |selection| Read::Totals { selection, bucket, label: window.label.clone() };
+    runs.into_iter().chain([all]).map(totals).collect()
+}
+
+fn newest_races(question: &Question, most: i64) -> Read {
+    let past = DateRange { first: DateRange::EVER.first, last: question.today };
+    let selection = Selection { kind: Some(RunKind::Race), ..Selection::family(past, Family::Run) };
+    Read::List { selection, order: Order::Newest, most, label: "so far".to_owned() }
+}
+
 fn names(question: &Question) -> Vec<Read> {
-    let dates = question.window().dates;
+    // Of several windows, each may hold one: "the marathons of 2022 and 2024".
+    let dates = if question.windows.len() == 1 { question.window().dates } else { DateRange::EVER };
     let search = |words: &String| Read::Search { words: words.clone(), dates, explicit: question.names_are_explicit, most: SEARCHED_MAX };
     question.names.iter().map(search).collect()
 }
@@ -192,7 +214,11 @@ fn comparison(question: &Question) -> Vec<Read> {
         several => {
             let mut reads: Vec<Read> = several.iter().take(WINDOWS_MAX).map(|window| totals(question, window, Bucket::All)).collect();
             reads.extend(same_part(question.today, several).iter().map(|window| totals(question, window, Bucket::All)));
-            if several.iter().all(|window| window.dates.days() <= 7) {
+            if question.family().is_none() && question.sports.words.is_empty() {
+                reads.extend(several.iter().take(2).map(|window| totals(question, window, Bucket::Family)));
+            }
+            let looks_closer = several.iter().any(|window| !question.selection(window.dates).is_by_day());
+            if looks_closer || several.iter().all(|window| window.dates.days() <= 7) {
                 reads.extend(several.iter().take(2).map(|window| list(question, window, Order::Oldest, question.most)));
             }
             reads
@@ -234,11 +260,13 @@ fn same_part(today: Date, windows: &[Window]) -> Option<Window> {
 
 fn trend(question: &Question) -> Vec<Read> {
     let bucket = question.per.unwrap_or(match question.windows.first() {
+        Some(window) if window.dates.days() > 800 => Bucket::Year,
         Some(window) if window.dates.days() > 200 => Bucket::Month,
         _ => Bucket::Week,
     });
     let window = question.windows.first().cloned().unwrap_or_else(|| trend_window(question.today, bucket));
-    let mut reads = vec![totals(question, &window, bucket), totals(question, &window, Bucket::All)];
+    let mut reads = alone_and_all(question, &window, bucket);
+    reads.push(totals(question, &window, Bucket::All));
     if question.windows.is_empty() || question.measure == Measure::Pace {
         let before = DateRange { first: window.dates.first.saturating_sub(1.year()), last: window.dates.last.saturating_sub(1.year()) };
         reads.push(totals(question, &Window { dates: before, label: "in the same time a year before".to_owned() }, Bucket::All));

@@ -265,6 +265,7 @@ impl<'a> Arguments<'a> {
             kind,
             distance_min_m: metres("distance_min_km")?,
             distance_max_m: metres("distance_max_km")?,
+            moving_min_s: None,
             weekday,
         })
     }

@@ -24,6 +24,7 @@ impl Anchors {
             ("half", "marathon") => ("half marathon", self.half_marathon, 2),
             ("half", _) => ("half marathon", self.half_marathon, 1),
             ("marathon", _) => ("marathon", self.marathon, 1),
+            ("10k", "race") => ("10 km race", self.ten_km, 2),
             ("10k", _) => ("10 km race", self.ten_km, 1),
             ("race", _) => ("race", self.race, 1),
             _ => return None,

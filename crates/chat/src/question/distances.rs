@@ -41,7 +41,8 @@ fn distance_at(words: &Words, place: usize) -> Option<(f64, usize)> {
     match (word, next) {
         ("half", "marathon" | "marathons") => return Some((HALF_MARATHON_M, 2)),
         ("half" | "halves" | "hm", next) if !["of", "an", "a", "hour", "the", "year"].contains(&next) => {
-            return (!matches!(words.before(place), "first" | "second" | "last")).then_some((HALF_MARATHON_M, 1));
+            // "I fade in the second half" is no race.
+            return (words.before(place) != "second").then_some((HALF_MARATHON_M, 1));
         }
         ("marathon" | "marathons", _) => return Some((MARATHON_M, 1)),
         ("five" | "ten", "k") => return Some((if word == "ten" { 10_000.0 } else { 5_000.0 }, 2)),
@@ -60,9 +61,9 @@ pub(crate) fn distances(words: &mut Words) -> Distances {
     let mut found = Distances::default();
     let mut place = 0;
     while place < words.len() {
-        let free = words.is_free(place) || words.at(place) == "marathon";
-        let Some((metres, count)) = distance_at(words, place).filter(|_| free) else {
-            if free && words.at(place).starts_with("ultra") {
+        let is_free = words.is_free(place);
+        let Some((metres, count)) = distance_at(words, place).filter(|_| is_free) else {
+            if is_free && words.at(place).starts_with("ultra") {
                 found.min_m = Some(MARATHON_M * (1.0 + WHOLE_ACTIVITY_TOLERANCE));
                 words.take(place, 1);
             }
@@ -109,6 +110,26 @@ fn bare_lower_border(words: &Words, found: &mut Distances) {
     }
 }
 
+/// "longer than two hours", "over 90 minutes", "at least 1.5 h": takes the time out, in seconds.
+pub(crate) fn moving_min_s(words: &mut Words) -> Option<i32> {
+    const HOUR_S: f64 = 3600.0;
+    for place in 1..words.len() {
+        let n =
+            amount(words.at(place)).or_else(|| super::words::number(words.at(place)).and_then(|n| i32::try_from(n).ok()).map(f64::from));
+        let unit_s = match words.at(place + 1) {
+            "hour" | "hours" | "h" | "hrs" | "hr" => HOUR_S,
+            "minutes" | "minute" | "min" | "mins" => 60.0,
+            _ => continue,
+        };
+        if let Some(n) = n.filter(|_| OVER.contains(&words.before(place)) && !is_less_than(words, place)) {
+            words.take(place, 2);
+            #[expect(clippy::cast_possible_truncation, reason = "hours of one activity")]
+            return Some((n * unit_s) as i32);
+        }
+    }
+    None
+}
+
 /// The standard distance of which a named one is: "10k" is 10 km, "21k" a half marathon.
 pub(crate) fn standard_m(metres: f64) -> Option<(&'static str, f64)> {
     const ROUNDED: f64 = 0.006;
@@ -144,6 +165,19 @@ mod tests {
             let km = |metres: Option<f64>| metres.map(|m| m / 1000.0);
             let named: Vec<_> = found.named_m.iter().map(|m| m / 1000.0).collect();
             assert_eq!((km(found.min_m), km(found.max_m), named), (min_km, max_km, named_km), "{question}");
+        }
+    }
+
+    #[test]
+    fn times_can_be_bounds() {
+        for (question, expected) in [
+            ("when did I last run for more than two hours", Some(7200)),
+            ("runs over 90 minutes", Some(5400)),
+            ("rides of at least 1.5 h", Some(5400)),
+            ("how many hours did I train", None),
+            ("less than 2 hours", None),
+        ] {
+            assert_eq!(moving_min_s(&mut Words::of(question)), expected, "{question}");
         }
     }
 

@@ -41,6 +41,8 @@ pub(crate) struct Question {
     pub(crate) sports: Sports,
     /// How far.
     pub(crate) distances: Distances,
+    /// Only of at least so many moving seconds.
+    pub(crate) moving_min_s: Option<i32>,
     /// Only on this day of the week.
     pub(crate) weekday: Option<Weekday>,
     /// By what activities are ranked.
@@ -69,6 +71,7 @@ impl Question {
         let asked = topics::number_asked(&words);
         let windows = windows::windows(&mut words, Now { today, anchors });
         let distances = distances::distances(&mut words);
+        let moving_min_s = distances::moving_min_s(&mut words);
         let weekday = topics::recurring_weekday(&mut words);
         let sports = sports::sports(&mut words);
         let names = names::names(&words, text);
@@ -79,6 +82,7 @@ impl Question {
             windows,
             sports,
             distances,
+            moving_min_s,
             weekday,
             orders: facets.orders,
             per: facets.per,
@@ -122,6 +126,7 @@ impl Question {
             kind: self.sports.kind,
             distance_min_m: min_m,
             distance_max_m: max_m,
+            moving_min_s: self.moving_min_s,
             weekday: self.weekday,
         }
     }

@@ -60,6 +60,13 @@ fn weeks_months_seasons_and_years() {
         ("this year", "2026-01-01", "2026-11-27"),
         ("in 2023", "2023-01-01", "2023-12-31"),
         ("2 years ago", "2024-01-01", "2024-12-31"),
+        ("so far this month", "2026-11-01", "2026-11-27"),
+        ("in Q3 2025", "2025-07-01", "2025-09-30"),
+        ("in the first half of 2024", "2024-01-01", "2024-06-30"),
+        ("the week of 12 May", "2026-05-11", "2026-05-17"),
+        ("two Sundays ago", "2026-11-15", "2026-11-15"),
+        ("the week before last", "2026-11-09", "2026-11-15"),
+        ("the last fortnight", "2026-11-14", "2026-11-27"),
         ("this summer", "2026-06-01", "2026-08-31"),
         ("last winter", "2025-12-01", "2026-02-28"),
         ("in the summer of 2023", "2023-06-01", "2023-08-31"),
@@ -81,6 +88,10 @@ fn bounded_windows() {
         ("since my last marathon", "2026-10-11", "2026-11-27"),
         ("since last Tuesday", "2026-11-24", "2026-11-27"),
         ("jan to mar 2025", "2025-01-01", "2025-03-31"),
+        ("between 10 and 23 December 2025", "2025-12-10", "2025-12-23"),
+        ("from the 10th to the 23rd of december", "2025-12-10", "2025-12-23"),
+        ("December 10-23, 2024", "2024-12-10", "2024-12-23"),
+        ("from the 3rd of may to the 4th of june 2024", "2024-05-03", "2024-06-04"),
     ] {
         check_windows(text, &[(first, last)]);
     }

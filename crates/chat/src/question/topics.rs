@@ -216,7 +216,7 @@ fn rests(words: &Words) -> bool {
 
 fn predicts(words: &Words, names_standard: bool) -> bool {
     let asks = [["could", "i"], ["can", "i"], ["should", "i"], ["would", "i"], ["will", "i"], ["i", "could"], ["i", "can"], ["i", "run"]];
-    let asks = asks.iter().any(|phrase| words.phrase(phrase)) && !words.any(&["did", "when", "last", "ran"]);
+    let asks = asks.iter().any(|phrase| words.phrase(phrase)) && !words.any(&["did", "when", "ran"]);
     words.any(&PREDICTS)
         || (words.any(&["sub"]) && !words.any(&["did", "many"]))
         || (asks && names_standard && !words.any(&["today", "tomorrow"]))
@@ -236,6 +236,7 @@ fn compares_in_words(words: &Words) -> bool {
 
 fn trends(words: &Words) -> bool {
     words.any(&TRENDS)
+        || words.phrase(&["year", "on", "year"])
         || words.phrase(&["over", "time"])
         || words.phrase(&["getting", "faster"])
         || words.phrase(&["getting", "slower"])
@@ -360,6 +361,11 @@ fn period(words: &Words, orders: &[Order]) -> (Option<Bucket>, bool) {
         if (ranked || most_in) && (bucket != Bucket::Day || orders.is_empty()) {
             return (Some(bucket), true);
         }
+    }
+    let over = |unit: &str| ["over", "by", "on", "to"].iter().any(|link| words.phrase(&[unit, link, unit]));
+    let course = [("year", Bucket::Year), ("month", Bucket::Month), ("week", Bucket::Week)].into_iter().find(|(unit, _)| over(unit));
+    if let Some((_, bucket)) = course {
+        return (Some(bucket), false);
     }
     (EACH.iter().find(|(word, _)| words.any(&[word])).map(|(_, bucket)| *bucket), false)
 }

@@ -175,14 +175,20 @@ fn bounded(words: &Words, place: usize, now: Now<'_>) -> Option<(Window, usize)>
     let word = words.at(place);
     let opens_pair = matches!(word, "between" | "from");
     let begin = place + usize::from(opens_pair);
+    let begin = begin + usize::from(words.at(begin) == "the" && day_number(words.at(begin + 1)).is_some());
+    if let Some((dates, taken)) = days_of_one_month(words, begin, now.today) {
+        let label = format!("from {} to {}", long_date(dates.first), long_date(dates.last));
+        return window(dates.first, dates.last, label, begin - place + taken);
+    }
     if let Some((from, taken)) = span(words, begin, now)
         && let link = words.at(begin + taken)
         && (matches!(link, "to" | "until" | "till" | "through" | "thru") || (word == "between" && link == "and"))
-        && let Some((to, taken_to)) = span(words, begin + taken + 1, now)
+        && let the = usize::from(words.at(begin + taken + 1) == "the")
+        && let Some((to, taken_to)) = span(words, begin + taken + 1 + the, now)
     {
         let (from, to) = same_year(from, to);
         let label = format!("from {} to {}", bare(&from.label), bare(&to.label));
-        return window(from.dates.first, to.dates.last.max(from.dates.first), label, usize::from(opens_pair) + taken + 1 + taken_to);
+        return window(from.dates.first, to.dates.last.max(from.dates.first), label, begin - place + taken + 1 + the + taken_to);
     }
     let skip = usize::from(matches!(words.at(place + 1), "the" | "around"));
     let (named, taken) = span(words, place + 1 + skip, now)?;
@@ -197,6 +203,31 @@ fn bounded(words: &Words, place: usize, now: Now<'_>) -> Option<(Window, usize)>
         "until" | "till" => window(DateRange::EVER.first, named.dates.last, format!("until {}", bare(&named.label)), count),
         _ => None,
     }
+}
+
+/// "10 to 23 December", "the 10th and the 23rd of May 2024", "December 10 to 23": two days of one month.
+fn days_of_one_month(words: &Words, place: usize, today: Date) -> Option<(DateRange, usize)> {
+    let link = |at: usize| usize::from(matches!(words.at(at), "to" | "and" | "until" | "till" | "through"));
+    let the = |at: usize| usize::from(words.at(at) == "the");
+    let named_first = month(words.at(place));
+    let first_at = place + usize::from(named_first.is_some());
+    let first = day_number(words.at(first_at))?;
+    let second_at = first_at + 1 + link(first_at + 1);
+    let second_at = second_at + the(second_at);
+    let second = day_number(words.at(second_at)).filter(|second| *second > first)?;
+    let (month_of_year, end) = match named_first {
+        Some(number) => (number, second_at + 1),
+        None => {
+            let of = usize::from(words.at(second_at + 1) == "of");
+            (month(words.at(second_at + 1 + of))?, second_at + 2 + of)
+        }
+    };
+    let said_year = year(words.at(end));
+    let day = |year: i16, day: i8| Date::new(year, month_of_year, day).ok();
+    let this_year = said_year.unwrap_or(today.year());
+    let year = if said_year.is_none() && day(this_year, first)? > today { this_year - 1 } else { this_year };
+    let dates = DateRange { first: day(year, first)?, last: day(year, second)? };
+    Some((dates, end + usize::from(said_year.is_some()) - place))
 }
 
 /// A label without the word that fits it into a sentence.
@@ -241,7 +272,7 @@ fn moved_by(span: &Span, years: i64) -> Span {
 
 /// One expression for a stretch of time.
 fn span(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
-    [fixed, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
+    [fixed, part_of_year, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
         .iter()
         .find_map(|rule| rule(words, place, now))
 }
@@ -264,11 +295,13 @@ fn fixed(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Spa
         let before = shift(today, -2, Unit::Day);
         return said(day(before), format!("on {}", long_date(before)), 3);
     }
-    for phrase in [["year", "to", "date"], ["so", "far", "this"]] {
-        if words.are(place, &phrase) {
-            let count = 3 + usize::from(phrase[2] == "this" && words.at(place + 3) == "year");
-            return said(DateRange { first: today.first_of_year(), last: today }, "this year", count);
-        }
+    if words.are(place, &["year", "to", "date"]) {
+        return said(DateRange { first: today.first_of_year(), last: today }, "this year", 3);
+    }
+    let before_last = unit(words.at(place)).filter(|_| words.are(place + 1, &["before", "last"]));
+    if let Some(unit) = before_last.filter(|unit| *unit != Unit::Day) {
+        let dates = around(shift(today, -2, unit), unit);
+        return said(dates, format!("from {} to {}", long_date(dates.first), long_date(dates.last)), 3);
     }
     let month_of_last_year = around(last_year, Unit::Month);
     for (phrase, extra) in [(["time", "last", "year"], "this"), (["month", "last", "year"], "same"), (["month", "last", "year"], "this")] {
@@ -297,10 +330,49 @@ fn fixed(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Spa
     }
 }
 
+/// "Q3 2025", "the first half of 2024", "the week of 12 May", "two Sundays ago".
+fn part_of_year(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
+    let months = |year: i16, first: i8, count: i8, label: String, taken: usize| {
+        let first = Date::new(year, first, 1).ok()?;
+        said(DateRange { first, last: shift(first, i64::from(count) - 1, Unit::Month).last_of_month() }, label, taken)
+    };
+    let quarter = words.at(place).strip_prefix('q').and_then(|n| n.parse::<i8>().ok()).filter(|n| (1..=4).contains(n));
+    if let Some(quarter) = quarter {
+        let said_year = year(words.at(place + 1));
+        let year = said_year.unwrap_or(now.today.year());
+        return months(year, quarter * 3 - 2, 3, format!("in Q{quarter} {year}"), 1 + usize::from(said_year.is_some()));
+    }
+    let which = match words.at(place) {
+        "first" => 1,
+        "second" => 7,
+        _ => 0,
+    };
+    if which > 0 && words.are(place + 1, &["half", "of"]) {
+        let (span, taken) = whole_year(words, place + 3, now).or_else(|| relative(words, place + 3, now))?;
+        let year = span.dates.first.year();
+        return months(year, which, 6, format!("in the {} half of {year}", words.at(place)), 3 + taken);
+    }
+    if words.are(place, &["week", "of"]) {
+        let the = usize::from(words.at(place + 2) == "the");
+        let (day, taken) = day_of_month(words, place + 2 + the, now)?;
+        let dates = around(day.dates.first, Unit::Week);
+        return said(dates, format!("in the week of {}", long_date(dates.first)), 2 + the + taken);
+    }
+    let n = number(words.at(place)).filter(|n| (1..=50).contains(n))?;
+    let (day, _) = weekday(words.at(place + 1)).filter(|_| words.at(place + 2) == "ago")?;
+    let newest = shift(monday(now.today), i64::from(day.to_monday_zero_offset()), Unit::Day);
+    let back = if newest < now.today { n - 1 } else { n };
+    let day = shift(newest, -back, Unit::Week);
+    said(DateRange::day(day), format!("on {}", long_date(day)), 3)
+}
+
 /// "last 3 weeks", "past year", "three weeks ago".
 fn counted(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
     let first = words.at(place);
     if matches!(first, "last" | "past" | "previous" | "recent") {
+        if words.at(place + 1) == "fortnight" {
+            return said(DateRange { first: shift(today, -13, Unit::Day), last: today }, "in the last 14 days", 2);
+        }
         let of = usize::from(words.at(place + 2) == "of");
         let given = number(words.at(place + 1)).filter(|n| *n > 0).and_then(|n| Some((n, unit(words.at(place + 2 + of))?, 3 + of)));
         let bare_past = || (first == "past").then(|| Some((1, unit(words.at(place + 1))?, 2))).flatten();

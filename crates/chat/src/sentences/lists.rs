@@ -100,8 +100,10 @@ fn join(names: &[&String]) -> String {
 
 /// Activities found by their name.
 pub(super) fn by_name(facts: &Facts, words: &str, matches: &Matches, units: Units) -> String {
-    let window = facts.question.windows.first().map_or(String::new(), |window| format!(" {}", window.label));
-    let mut activities: Vec<&Listed> = matches.activities.iter().collect();
+    let windows = &facts.question.windows;
+    let window = windows.first().filter(|_| windows.len() == 1).map_or(String::new(), |window| format!(" {}", window.label));
+    let is_in = |activity: &&Listed| windows.is_empty() || windows.iter().any(|window| window.dates.contains(activity.date));
+    let mut activities: Vec<&Listed> = matches.activities.iter().filter(is_in).collect();
     if activities.is_empty() {
         return format!("I found no activity called “{words}”{window}.");
     }
@@ -115,11 +117,12 @@ pub(super) fn by_name(facts: &Facts, words: &str, matches: &Matches, units: Unit
         _ if facts.question.topic == Topic::First => activities.reverse(),
         _ => {}
     }
-    let close = if matches.has_all_words { String::new() } else { format!("Nothing is called exactly “{words}”; the closest names: ") };
+    let close =
+        if matches.has_all_words() { String::new() } else { format!("Nothing is called exactly “{words}”; the closest names: ") };
     let times = grouped_int(matches.total_matched);
     let count = match matches.total_matched {
         1 => String::new(),
-        _ if matches.has_all_words => format!("{times} activities match “{words}”{window} ({times} times). "),
+        _ if matches.has_all_words() => format!("{times} activities match “{words}”{window} ({times} times). "),
         _ => String::new(),
     };
     let head = by.map_or(if activities.len() > 1 { "The newest: " } else { "" }, |order| match order {

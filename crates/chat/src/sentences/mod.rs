@@ -7,6 +7,7 @@ mod sums;
 
 pub(crate) use sums::period_name;
 
+use runaway_core::db::activity_lists::Matches;
 use runaway_core::domain::Bucket;
 
 use crate::facts::Facts;
@@ -41,7 +42,7 @@ fn named(facts: &Facts, units: Units) -> Vec<String> {
     let mut told: Vec<i64> = Vec::new();
     let mut paragraphs = Vec::new();
     for (words, explicit, matches) in searches {
-        let worth_telling = explicit || (matches.has_all_words && !matches.activities.is_empty());
+        let worth_telling = explicit || is_meant(facts, words, matches);
         let is_new = matches.activities.first().is_none_or(|first| !told.contains(&first.id));
         if worth_telling && is_new {
             told.extend(matches.activities.iter().map(|activity| activity.id));
@@ -51,11 +52,25 @@ fn named(facts: &Facts, units: Units) -> Vec<String> {
     paragraphs
 }
 
+/// Words alike are taken for a misspelt name from here on, where they are several.
+const ALIKE_MIN: f32 = 0.65;
+
+/// Whether words that nobody called a name are one all the same.
+fn is_meant(facts: &Facts, words: &str, matches: &Matches) -> bool {
+    let several = words.split_whitespace().count() > 1;
+    let question = &facts.question;
+    // Words that are all a question has to go by.
+    let nothing_else = question.topic == Topic::Lookup && question.windows.is_empty() && question.distances.named_m.is_empty();
+    !matches.activities.is_empty() && (matches.has_all_words() || nothing_else || (several && matches.score >= ALIKE_MIN))
+}
+
 /// Whether a name that was found is what the question is about, although it did not say so.
 fn names_are_meant(facts: &Facts) -> bool {
-    let found = facts.findings.iter().any(|finding| matches!(&finding.found, Found::Search(matches) if matches.has_all_words));
-    let about_one_thing =
-        !matches!(facts.question.topic, Topic::Load | Topic::Intensity | Topic::Prediction | Topic::Rest | Topic::BestPeriod);
+    let found = facts.findings.iter().any(|finding| match (&finding.read, &finding.found) {
+        (Read::Search { words, .. }, Found::Search(matches)) => is_meant(facts, words, matches),
+        _ => false,
+    });
+    let about_one_thing = matches!(facts.question.topic, Topic::Lookup | Topic::Latest | Topic::First | Topic::Totals | Topic::Record);
     found && about_one_thing
 }
 
@@ -65,8 +80,8 @@ fn topical(facts: &Facts, units: Units) -> Vec<String> {
         Topic::Smalltalk => {
             vec!["You are welcome. Ask me about any run, week, month or race of yours, or how your training stands.".to_owned()]
         }
-        Topic::Prediction => vec![state::prediction(facts, units)],
-        Topic::Load => [state::load(facts, units)].into_iter().chain(each(facts, units)).collect(),
+        Topic::Prediction => [state::prediction(facts, units)].into_iter().chain(state::newest_race(facts, units)).collect(),
+        Topic::Load => [state::load(facts, units)].into_iter().chain(each(facts, units)).chain(state::before_races(facts)).collect(),
         Topic::Intensity => [state::intensity(facts)].into_iter().chain(each(facts, units)).collect(),
         Topic::Compare => comparison(facts, units),
         Topic::Trend => sums::trend(facts, units),

@@ -1,14 +1,18 @@
 //! Load, fitness, intensity and predictions in sentences. Load is described; no ratio is called a risk.
 
+use jiff::ToSpan as _;
+use runaway_core::db::activity_lists::Listed;
 use runaway_core::domain::units::clock;
 use runaway_core::domain::{
-    EASY_BELOW_RESERVE_SHARE, HARD_FROM_RESERVE_SHARE, INTENSITY_DAYS, LoadSum, Method, SPLIT_BASIS, STANDARD_DISTANCES, SpikeBand,
-    StandardDistance, TrainingState, heart_rate_at, predict,
+    EASY_BELOW_RESERVE_SHARE, HARD_FROM_RESERVE_SHARE, INTENSITY_DAYS, LoadSum, Method, RunKind, SPLIT_BASIS, STANDARD_DISTANCES,
+    SpikeBand, StandardDistance, TrainingState, heart_rate_at, predict,
 };
 
 use crate::facts::{Facts, RECENT_RECORD_DAYS, VOLUME_WEEKS, best_race};
+use crate::findings::Finding;
+use crate::plan::Read;
 use crate::question::{long_date, nouns, standard_m};
-use crate::wording::{Units, bpm, record_line, totals_line};
+use crate::wording::{Units, activity_line, bpm, record_line, totals_line};
 
 /// Below this, form is a tired one; above the other, a rested one. TrainingPeaks' usual reading.
 const TIRED_BELOW: f64 = -20.0;
@@ -147,6 +151,36 @@ pub(super) fn prediction(facts: &Facts, units: Units) -> String {
 fn line(facts: &Facts, distance_m: i32, time_s: i32, target: StandardDistance) -> Option<String> {
     let range = predict(f64::from(distance_m), f64::from(time_s), target.metres)?;
     let own = facts.records.iter().find(|record| (f64::from(record.distance_m) - target.metres).abs() <= 1.0);
-    let own = own.map_or(String::new(), |record| format!("; your record is {}", clock(i64::from(record.record_s))));
+    let own =
+        own.map_or(String::new(), |record| format!("; your record is {} on {}", clock(i64::from(record.record_s)), long_date(record.date)));
     Some(format!("• {}: {} to {}{own}", target.name, clock(range.fast_s.round() as i64), clock(range.slow_s.round() as i64)))
+}
+
+/// The races among the findings.
+fn races(facts: &Facts) -> impl Iterator<Item = &Listed> {
+    let is_races = |finding: &&Finding| matches!(&finding.read, Read::List { selection, .. } if selection.kind == Some(RunKind::Race));
+    facts.findings.iter().filter(is_races).flat_map(Finding::activities)
+}
+
+/// The newest race, beside a prediction.
+pub(super) fn newest_race(facts: &Facts, units: Units) -> Option<String> {
+    races(facts).next().map(|race| format!("Your newest race: {}.", activity_line(race, units)))
+}
+
+/// Fitness and form on the day of each race, and four weeks before.
+pub(super) fn before_races(facts: &Facts) -> Vec<String> {
+    let Some(state) = &facts.state else { return vec![] };
+    let told = races(facts).filter_map(|race| {
+        let (then, before) = (state.on(race.date)?, state.on(race.date.saturating_sub(28.days()))?);
+        Some(format!(
+            "On {}, the day of “{}”, fitness was {:.0} and form {:+.0}; four weeks before, {:.0} and {:+.0}.",
+            long_date(race.date),
+            race.name.trim(),
+            then.fitness,
+            then.form,
+            before.fitness,
+            before.form
+        ))
+    });
+    told.collect()
 }

@@ -2,7 +2,7 @@
 
 use runaway_core::db::athlete_days::Totals;
 use runaway_core::domain::units::grouped;
-use runaway_core::domain::{Bucket, Family, Selection};
+use runaway_core::domain::{Bucket, DateRange, Family, Selection};
 
 use super::capitalised;
 use super::lists::noun_of;
@@ -15,7 +15,7 @@ use crate::wording::{Units, bpm, counted, duration, speed_of, totals_line};
 /// Periods that are told of a ranking.
 const RANKED: usize = 3;
 /// Periods that are told of a course.
-const COURSE_MAX: usize = 14;
+const COURSE_MAX: usize = 30;
 /// Days of a week, as a number.
 const WEEK_DAYS: f64 = 7.0;
 
@@ -34,14 +34,14 @@ pub(super) fn whole(facts: &Facts, selection: &Selection, label: &str, totals: O
     };
     let mut text = format!("{}: {}{called}.", capitalised(label), totals_line(totals, nouns, paced(selection), units));
     if totals.n > 1 {
-        text.push_str(&means(totals, selection, nouns.0, units));
+        text.push_str(&means(facts, totals, selection, nouns.0, units));
     }
     text
 }
 
 /// " On average 11.69 km and 1 h 7 min a run, 47.30 km and 2.1 runs a week."
 #[expect(clippy::cast_precision_loss, reason = "counts of a life")]
-fn means(totals: &Totals, selection: &Selection, noun: &str, units: Units) -> String {
+fn means(facts: &Facts, totals: &Totals, selection: &Selection, noun: &str, units: Units) -> String {
     let n = totals.n as f64;
     #[expect(clippy::cast_possible_truncation, reason = "seconds of one activity")]
     let each_s = (totals.moving_s as f64 / n) as i64;
@@ -50,14 +50,10 @@ fn means(totals: &Totals, selection: &Selection, noun: &str, units: Units) -> St
     } else {
         duration(each_s)
     };
-    let days = match (totals.first, totals.last) {
-        // A window that reaches beyond the history is not longer than it.
-        (Some(first), Some(_)) => {
-            f64::from((selection.dates.last.min(facts_last(totals, selection)) - first.max(selection.dates.first)).get_days() + 1)
-        }
-        _ => return String::new(),
-    };
-    let weeks = days / WEEK_DAYS;
+    // A window that reaches beyond the history, or into the future, is not longer than what is known of it.
+    let began = facts.lifetime.iter().filter_map(|family| family.first).min().unwrap_or(facts.today);
+    let known = selection.dates.intersect(&DateRange { first: began, last: facts.today });
+    let weeks = known.days() as f64 / WEEK_DAYS;
     let a_week = if weeks >= 2.0 {
         let distance = if totals.distance_m > 0.0 { format!("{} and ", units.distance(totals.distance_m / weeks)) } else { String::new() };
         format!("; {distance}{} sessions a week", grouped(n / weeks, 1))
@@ -66,10 +62,6 @@ fn means(totals: &Totals, selection: &Selection, noun: &str, units: Units) -> St
     };
     let article = if noun.starts_with('a') { "an" } else { "a" };
     format!(" On average {each} {article} {noun}{a_week}.")
-}
-
-fn facts_last(totals: &Totals, selection: &Selection) -> jiff::civil::Date {
-    totals.last.unwrap_or(selection.dates.last)
 }
 
 /// Sums by sport; `None` where there is nothing, or only one sport, to tell.

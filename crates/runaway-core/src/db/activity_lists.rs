@@ -54,8 +54,15 @@ pub struct Matches {
     pub activities: Vec<Listed>,
     /// All that match.
     pub total_matched: i64,
-    /// Of a search: whether every word was found, rather than words like it.
-    pub has_all_words: bool,
+    /// Of a search: 1 where every word was found, less where only words like it were.
+    pub score: f32,
+}
+
+impl Matches {
+    /// Of a search: whether every word was found.
+    pub fn has_all_words(&self) -> bool {
+        self.score >= 1.0
+    }
 }
 
 const COLUMNS: &str = "a.id, a.name, a.type, a.family, a.local_date AS day, a.start_date_local, a.distance, a.moving_time, a.elapsed_time, \
@@ -84,17 +91,18 @@ fn listed(row: &Row) -> Result<Listed, DbError> {
     })
 }
 
-/// What looks closer than a day; its parameters are $8 to $11.
+/// What looks closer than a day; its parameters are $8 to $12.
 pub(super) const CLOSER: &str = "AND ($8::boolean IS NULL OR coalesce(trainer, false) = $8) AND ($9::int[] IS NULL OR workout_type = ANY ($9)) \
-     AND ($10::float8 IS NULL OR distance >= $10) AND ($11::float8 IS NULL OR distance <= $11)";
+     AND ($10::float8 IS NULL OR distance >= $10) AND ($11::float8 IS NULL OR distance <= $11) AND ($12::int IS NULL OR moving_s >= $12)";
 
 /// The parameters of [`CLOSER`].
-pub(super) fn closer_params<'a>(selection: &'a Selection, codes: &'a Option<&'static [i32]>) -> [(&'a (dyn ToSql + Sync), Type); 4] {
+pub(super) fn closer_params<'a>(selection: &'a Selection, codes: &'a Option<&'static [i32]>) -> [(&'a (dyn ToSql + Sync), Type); 5] {
     [
         (&selection.indoor, Type::BOOL),
         (codes, Type::INT4_ARRAY),
         (&selection.distance_min_m, Type::FLOAT8),
         (&selection.distance_max_m, Type::FLOAT8),
+        (&selection.moving_min_s, Type::INT4),
     ]
 }
 
@@ -134,7 +142,7 @@ fn ranking(order: Order) -> Ranking {
     }
 }
 
-const PACED: &str = "AND a.distance >= $12 AND a.moving_time > 0";
+const PACED: &str = "AND a.distance >= $13 AND a.moving_time > 0";
 
 /// The first `most` of the selected activities in an order, and how many there are in all.
 ///
@@ -157,10 +165,11 @@ pub async fn list(tx: &AthleteTx, athlete_id: i64, selection: &Selection, order:
         None => (String::new(), "count(*) OVER ()".to_owned(), ""),
     };
     let sql = format!(
-        "{days} SELECT {COLUMNS}, {total} FROM activities a WHERE {common} AND (cardinality($5::text[]) = 0 OR type = ANY ($5)) {CLOSER} {only} {on_days}
+        "{days} SELECT {COLUMNS}, {total} FROM activities a WHERE {common} AND (cardinality($5::text[]) = 0 OR type = ANY ($5)) {closer} {only} {on_days}
          ORDER BY {of_activity}, a.start_date_local DESC, a.id DESC LIMIT $7",
+        closer = CLOSER.replace("moving_s", "a.moving_time"),
         // Always named, so that its type is known whatever the order.
-        only = if only.contains("$12") { only.to_owned() } else { format!("{only} AND $12::float8 > 0") },
+        only = if only.contains("$13") { only.to_owned() } else { format!("{only} AND $13::float8 > 0") },
     );
     let family = selection.family.map(Family::as_str);
     let weekday = selection.weekday.map(|day| i32::from(day.to_monday_one_offset()));
@@ -192,10 +201,10 @@ pub async fn search(tx: &AthleteTx, athlete_id: i64, words: &str, dates: DateRan
         &[(&athlete_id, Type::INT8), (&words, Type::TEXT), (&dates.first, Type::DATE), (&dates.last, Type::DATE), (&most, Type::INT4)];
     let rows = tx.tx().query(&sql, params).await?;
     let score: f32 = rows.first().map_or(Ok(0.0), |row| row.try_get(18))?;
-    Ok(Matches { has_all_words: score >= 1.0, ..matches(&rows)? })
+    Ok(Matches { score, ..matches(&rows)? })
 }
 
 fn matches(rows: &[Row]) -> Result<Matches, DbError> {
     let total_matched = rows.first().map_or(Ok(0), |row| row.try_get(17))?;
-    Ok(Matches { activities: rows.iter().map(listed).collect::<Result<_, _>>()?, total_matched, has_all_words: false })
+    Ok(Matches { activities: rows.iter().map(listed).collect::<Result<_, _>>()?, total_matched, score: 0.0 })
 }

@@ -83,6 +83,8 @@ pub struct Selection {
     pub distance_min_m: Option<f64>,
     /// At most so many metres.
     pub distance_max_m: Option<f64>,
+    /// At least so many moving seconds.
+    pub moving_min_s: Option<i32>,
     /// On this day of the week.
     pub weekday: Option<Weekday>,
 }
@@ -98,6 +100,7 @@ impl Selection {
             kind: None,
             distance_min_m: None,
             distance_max_m: None,
+            moving_min_s: None,
             weekday: None,
         }
     }
@@ -115,7 +118,11 @@ impl Selection {
 
     /// Whether sums per day and sport can answer it, without looking at single activities.
     pub fn is_by_day(&self) -> bool {
-        self.indoor.is_none() && self.kind.is_none() && self.distance_min_m.is_none() && self.distance_max_m.is_none()
+        self.indoor.is_none()
+            && self.kind.is_none()
+            && self.distance_min_m.is_none()
+            && self.distance_max_m.is_none()
+            && self.moving_min_s.is_none()
     }
 }
 

@@ -40,6 +40,10 @@ pub struct TrainingState {
     pub fitness: Fitness,
     /// Fitness four weeks ago; `None` where the history is shorter.
     pub fitness_four_weeks_ago: Option<f64>,
+    /// The first day that was looked at.
+    pub first: Date,
+    /// Fitness, fatigue and form of each day since.
+    pub by_day: Vec<Fitness>,
     /// Load of the last seven days, by method.
     pub week: LoadSum,
     /// Load of the seven days before.
@@ -54,6 +58,13 @@ pub struct TrainingState {
     pub newest_spike: Option<(Date, Spike)>,
     /// Easy and hard in the last four weeks.
     pub intensity: IntensitySplit,
+}
+
+impl TrainingState {
+    /// Fitness, fatigue and form on a day; `None` outside what was looked at.
+    pub fn on(&self, day: Date) -> Option<Fitness> {
+        self.by_day.get(usize::try_from((day - self.first).get_days()).ok()?).copied()
+    }
 }
 
 /// The state after `today`, from days sorted by date, oldest first. `None` where nothing was done.
@@ -82,6 +93,7 @@ pub fn training_state(days: &[DayOfTraining], athlete: &Physiology, today: Date)
     Some(TrainingState {
         fitness: *series.last()?,
         fitness_four_weeks_ago: four_weeks_ago,
+        first,
         week: sum(week_at(length)),
         week_before: sum(week_at(length.saturating_sub(WEEK_DAYS))),
         acute_chronic: acute_chronic(&loads),
@@ -89,6 +101,7 @@ pub fn training_state(days: &[DayOfTraining], athlete: &Physiology, today: Date)
         longest_run: longest_run(days, today),
         newest_spike: newest_spike(days, today),
         intensity,
+        by_day: series,
     })
 }
 
