@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use crate::facts::{Facts, RECENT_DAYS, VOLUME_WEEKS, best_race};
 use crate::findings::{Finding, Found};
 use crate::plan::Read;
-use crate::question::nouns;
+use crate::question::{Topic, nouns};
 use crate::wording::{Units, ago, bpm, distance_name, kind, record_line, speed, sport_word, totals_line};
 
 /// Characters of a note that are passed on.
@@ -32,6 +32,7 @@ pub(crate) fn document(facts: &Facts) -> Value {
         "timezone": facts.person.timezone,
         "athlete": {"first_name": facts.person.first_name, "memory": facts.person.memory, "asked_to_remember": remembered},
         "for_this_question": findings,
+        "differences": differences(facts, units),
         (format!("last_{RECENT_DAYS}_days")): matches(&facts.recent, facts.today, units),
         "running_by_week": {"weeks": VOLUME_WEEKS, "groups": groups(&facts.weeks, Bucket::Week, Some(Family::Run), units)},
         "all_time": {"total_matched": facts.total_activities(), "groups": groups(&facts.lifetime, Bucket::Family, None, units)},
@@ -40,6 +41,11 @@ pub(crate) fn document(facts: &Facts) -> Value {
         "race_predictions": predictions(facts),
         "missing": missing(facts),
     })
+}
+
+/// What compared windows differ by.
+fn differences(facts: &Facts, units: Units) -> Vec<String> {
+    if facts.question.topic == Topic::Compare { crate::sentences::difference(facts, units) } else { vec![] }
 }
 
 /// A day with its weekday.

@@ -6,7 +6,7 @@ use jiff::civil::Weekday;
 use runaway_core::claude::{Tool, ToolResult};
 use runaway_core::db::coach_memory::{self, FACT_CHARS_MAX};
 use runaway_core::db::{AthleteTx, DbError};
-use runaway_core::domain::{Bucket, DateRange, Family, Order, RunKind, Selection};
+use runaway_core::domain::{Bucket, DateRange, Family, Order, RunKind, Selection, Without};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -266,6 +266,7 @@ impl<'a> Arguments<'a> {
             distance_min_m: metres("distance_min_km")?,
             distance_max_m: metres("distance_max_km")?,
             moving_min_s: None,
+            without: Without::default(),
             weekday,
         })
     }

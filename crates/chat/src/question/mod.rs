@@ -5,6 +5,7 @@
 
 mod anchors;
 mod distances;
+mod holidays;
 mod names;
 mod sports;
 mod topics;
@@ -69,7 +70,11 @@ impl Question {
         let mut words = Words::of(text);
         let in_miles = words.any(&["mile", "miles", "mi"]);
         let asked = topics::number_asked(&words);
-        let windows = windows::windows(&mut words, Now { today, anchors });
+        let mut windows = windows::windows(&mut words, Now { today, anchors });
+        // "I race next month. What did I run last week?" asks about what has been.
+        if windows.iter().any(|window| window.dates.first <= today) {
+            windows.retain(|window| window.dates.first <= today);
+        }
         let distances = distances::distances(&mut words);
         let moving_min_s = distances::moving_min_s(&mut words);
         let weekday = topics::recurring_weekday(&mut words);
@@ -127,6 +132,7 @@ impl Question {
             distance_min_m: min_m,
             distance_max_m: max_m,
             moving_min_s: self.moving_min_s,
+            without: self.sports.without.clone(),
             weekday: self.weekday,
         }
     }

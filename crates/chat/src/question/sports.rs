@@ -1,6 +1,6 @@
 //! Which sports a question is about, and what kind of run.
 
-use runaway_core::domain::{Family, RunKind};
+use runaway_core::domain::{Family, RunKind, Without};
 
 use super::words::Words;
 
@@ -17,6 +17,8 @@ pub(crate) struct Sports {
     pub(crate) indoor: Option<bool>,
     /// A race, a long run, a workout.
     pub(crate) kind: Option<RunKind>,
+    /// What is left out.
+    pub(crate) without: Without,
 }
 
 /// Words of each family.
@@ -61,16 +63,58 @@ const SINGLE: [(&[&str], &str, &[&str]); 26] = [
     (&["gravel"], "gravel rides", &["GravelRide"]),
 ];
 
-/// Takes the sports out of a question.
+/// Words that leave out what follows them, and words that let a list go on.
+const LEAVES_OUT: [&str; 8] = ["no", "without", "except", "excluding", "excl", "minus", "not", "exclude"];
+const GOES_ON: [&str; 9] = ["and", "or", "nor", "counting", "including", "for", "the", "any", "my"];
+
+/// Takes the sports out of a question. What follows "without", "no" or "except" is left out of what is meant.
 pub(crate) fn sports(words: &mut Words) -> Sports {
-    let mut found = Sports::default();
-    let mut place = 0;
+    let (mut found, mut left_out) = (Sports::default(), Sports::default());
+    let (mut place, mut leaves_out) = (0, false);
     while place < words.len() {
-        let count = if words.is_free(place) { sport_at(words, place, &mut found) } else { 0 };
+        if LEAVES_OUT.contains(&words.at(place)) {
+            leaves_out = true;
+            place += 1;
+            continue;
+        }
+        let side = if leaves_out { &mut left_out } else { &mut found };
+        let kind_before = side.kind.take();
+        let count = if words.is_free(place) { sport_at(words, place, side) } else { 0 };
+        if leaves_out && count > 0 {
+            note(&mut found.without, &mut left_out);
+        } else {
+            leaves_out &= GOES_ON.contains(&words.at(place));
+            found.kind = found.kind.take().or(kind_before);
+        }
         words.take(place, count);
         place += count.max(1);
     }
+    // "easy runs" are those that are nothing else.
+    if found.kind.is_none() && words.any(&["easy", "normal", "regular", "ordinary"]) && found.families == [Family::Run] {
+        found.without.kinds.extend([RunKind::Race, RunKind::LongRun, RunKind::Workout].iter().flat_map(|kind| kind.codes()));
+    }
     found
+}
+
+/// Moves what was read into what is left out.
+fn note(without: &mut Without, left_out: &mut Sports) {
+    let read = std::mem::take(left_out);
+    without.kinds.extend(read.kind.iter().flat_map(|kind| kind.codes()));
+    if read.indoor == Some(true) {
+        without.indoor = true;
+    } else if !read.words.is_empty() {
+        without.sports.extend(read.words);
+    } else if read.kind.is_none() {
+        without.families.extend(read.families);
+    }
+}
+
+/// Whether a word names an activity: "run", "ride", "session".
+pub(crate) fn is_activity_noun(word: &str) -> bool {
+    matches!(
+        word,
+        "long" | "session" | "sessions" | "workout" | "workouts" | "activity" | "activities" | "training" | "morning" | "evening"
+    ) || FAMILIES.iter().any(|(_, names)| names.contains(&word))
 }
 
 /// Number of words of the sport at a place; 0 where none stands there.
@@ -192,5 +236,10 @@ mod tests {
         assert_eq!(of("fastest race").kind, Some(RunKind::Race));
         assert_eq!(of("how much climbing did I do"), Sports::default());
         assert_eq!(of("hikes in 2024").families, [Family::Walk]);
+        let easy = of("my runs without races, long runs and the treadmill");
+        assert_eq!((easy.families.as_slice(), easy.kind, easy.without.indoor), ([Family::Run].as_slice(), None, true));
+        assert!(easy.without.kinds.contains(&1) && easy.without.kinds.contains(&2));
+        assert_eq!(of("all activities except rides").without.families, [Family::Ride]);
+        assert_eq!(of("no trail runs, only races").kind, Some(RunKind::Race));
     }
 }

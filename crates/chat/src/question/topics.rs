@@ -4,6 +4,7 @@ use jiff::civil::Weekday;
 use runaway_core::domain::{Bucket, Order};
 
 use super::distances::{Distances, standard_m};
+use super::sports::is_activity_noun;
 use super::windows::{Window, weekday};
 use super::words::{Words, number};
 
@@ -157,7 +158,9 @@ pub(crate) fn number_asked(words: &Words) -> Option<i64> {
 pub(crate) fn recurring_weekday(words: &mut Words) -> Option<Weekday> {
     let place = (0..words.len()).find(|&place| {
         words.is_free(place)
-            && weekday(words.at(place)).is_some_and(|(_, all)| all || matches!(words.before(place), "every" | "each" | "any"))
+            && weekday(words.at(place)).is_some_and(|(_, all)| {
+                all || matches!(words.before(place), "every" | "each" | "any") || is_activity_noun(words.at(place + 1))
+            })
     })?;
     let found = weekday(words.at(place)).map(|(day, _)| day);
     words.take(place, 1);
@@ -184,7 +187,7 @@ fn topic(words: &Words, distances: &Distances, windows: &[Window], orders: &[Ord
         Topic::BestPeriod
     } else if (words.any(&RECORDS) && (names_standard || orders.is_empty())) || (names_standard && best) {
         Topic::Record
-    } else if words.any(&COMPARES) || windows.len() > 1 || compares_in_words(words) {
+    } else if words.any(&COMPARES) || (windows.len() > 1 && orders.is_empty()) || compares_in_words(words) {
         Topic::Compare
     } else if trends(words) || (per.is_some() && !words.any(&["average", "avg", "mean", "typical"])) {
         Topic::Trend

@@ -7,6 +7,8 @@ use jiff::civil::{Date, Weekday, date};
 use runaway_core::domain::DateRange;
 
 use super::anchors::Anchors;
+use super::holidays::named_day;
+use super::sports::is_activity_noun;
 use super::words::{Words, number};
 
 /// Days a question speaks of, and in which words an answer names them.
@@ -272,7 +274,7 @@ fn moved_by(span: &Span, years: i64) -> Span {
 
 /// One expression for a stretch of time.
 fn span(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
-    [fixed, part_of_year, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
+    [fixed, part_of_year, holiday, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
         .iter()
         .find_map(|rule| rule(words, place, now))
 }
@@ -440,6 +442,25 @@ fn relative(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(
     said(dates, label, 2)
 }
 
+/// "Christmas Day", "Easter 2024", "last Thanksgiving". Without a year the latest that has come.
+fn holiday(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+    let which = usize::from(matches!(words.at(place), "on" | "last" | "this" | "over"));
+    let (in_year, count) = named_day(words, place + which)?;
+    let after = place + which + count;
+    let said_year = year(words.at(after)).map(|year| (year, 1)).or_else(|| match (words.at(after), words.at(after + 1)) {
+        ("last", "year") => Some((today.year() - 1, 2)),
+        ("this", "year") => Some((today.year(), 2)),
+        _ => None,
+    });
+    let day = match said_year {
+        Some((year, _)) => in_year(year)?,
+        // A leap day may lie four years back, over a turn of a century eight.
+        None => (0..9).filter_map(|back| in_year(today.year() - back)).find(|day| *day <= today)?,
+    };
+    let count = which + count + said_year.map_or(0, |(_, count)| count);
+    Some((Span { dates: DateRange::day(day), label: format!("on {}", long_date(day)), year_said: said_year.is_some() }, count))
+}
+
 /// "12 May", "12th of May 2024", "May 12th, 2024".
 fn day_of_month(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
     let (day, month_of_year, mut count) = if let Some(day) = day_number(words.at(place)) {
@@ -547,6 +568,10 @@ fn named_weekday(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Opt
     let which = matches!(words.at(place), "last" | "this" | "next" | "on" | "past");
     let (day, all) = weekday(words.at(place + usize::from(which)))?;
     if all {
+        return None;
+    }
+    // "my Sunday runs" are all of them; "last Sunday's run" is one.
+    if is_activity_noun(words.at(place + usize::from(which) + 1)) && !matches!(words.at(place), "last" | "this" | "next" | "past") {
         return None;
     }
     // "sat" and "sun" are words too.

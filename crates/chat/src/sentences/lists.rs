@@ -119,10 +119,9 @@ pub(super) fn by_name(facts: &Facts, words: &str, matches: &Matches, units: Unit
     }
     let close =
         if matches.has_all_words() { String::new() } else { format!("Nothing is called exactly “{words}”; the closest names: ") };
-    let times = grouped_int(matches.total_matched);
     let count = match matches.total_matched {
         1 => String::new(),
-        _ if matches.has_all_words() => format!("{times} activities match “{words}”{window} ({times} times). "),
+        n if matches.has_all_words() => format!("{n} activities match “{words}”{window} ({n} times). ", n = grouped_int(n)),
         _ => String::new(),
     };
     let head = by.map_or(if activities.len() > 1 { "The newest: " } else { "" }, |order| match order {

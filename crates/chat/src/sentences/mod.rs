@@ -5,7 +5,7 @@ mod lists;
 mod state;
 mod sums;
 
-pub(crate) use sums::period_name;
+pub(crate) use sums::{difference, period_name};
 
 use runaway_core::db::activity_lists::Matches;
 use runaway_core::domain::Bucket;

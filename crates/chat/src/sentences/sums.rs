@@ -172,7 +172,7 @@ fn sum(groups: &[Totals]) -> Totals {
 }
 
 /// What the first two windows of a comparison differ by; and the first against the same part of the second.
-pub(super) fn difference(facts: &Facts, units: Units) -> Vec<String> {
+pub(crate) fn difference(facts: &Facts, units: Units) -> Vec<String> {
     let empty = Totals::default();
     let sums: Vec<(&Selection, &String, &Totals)> = facts
         .findings

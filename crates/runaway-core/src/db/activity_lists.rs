@@ -91,19 +91,50 @@ fn listed(row: &Row) -> Result<Listed, DbError> {
     })
 }
 
-/// What looks closer than a day; its parameters are $8 to $12.
+/// What looks closer than a day; its parameters are $8 to $15. `sport` and `moving_s` are the columns of a day.
 pub(super) const CLOSER: &str = "AND ($8::boolean IS NULL OR coalesce(trainer, false) = $8) AND ($9::int[] IS NULL OR workout_type = ANY ($9)) \
-     AND ($10::float8 IS NULL OR distance >= $10) AND ($11::float8 IS NULL OR distance <= $11) AND ($12::int IS NULL OR moving_s >= $12)";
+     AND ($10::float8 IS NULL OR distance >= $10) AND ($11::float8 IS NULL OR distance <= $11) AND ($12::int IS NULL OR moving_s >= $12) \
+     AND family <> ALL ($13::text[]) AND sport <> ALL ($14::text[]) AND coalesce(workout_type, 0) <> ALL ($15::int[])";
 
 /// The parameters of [`CLOSER`].
-pub(super) fn closer_params<'a>(selection: &'a Selection, codes: &'a Option<&'static [i32]>) -> [(&'a (dyn ToSql + Sync), Type); 5] {
-    [
-        (&selection.indoor, Type::BOOL),
-        (codes, Type::INT4_ARRAY),
-        (&selection.distance_min_m, Type::FLOAT8),
-        (&selection.distance_max_m, Type::FLOAT8),
-        (&selection.moving_min_s, Type::INT4),
-    ]
+pub(super) struct Closer {
+    indoor: Option<bool>,
+    codes: Option<&'static [i32]>,
+    min_m: Option<f64>,
+    max_m: Option<f64>,
+    moving_min_s: Option<i32>,
+    without_families: Vec<&'static str>,
+    without_sports: Vec<String>,
+    without_kinds: Vec<i32>,
+}
+
+impl Closer {
+    pub(super) fn of(selection: &Selection) -> Self {
+        let without = &selection.without;
+        Self {
+            indoor: selection.indoor.or(without.indoor.then_some(false)),
+            codes: selection.kind.map(RunKind::codes),
+            min_m: selection.distance_min_m,
+            max_m: selection.distance_max_m,
+            moving_min_s: selection.moving_min_s,
+            without_families: without.families.iter().map(|family| family.as_str()).collect(),
+            without_sports: without.sports.clone(),
+            without_kinds: without.kinds.clone(),
+        }
+    }
+
+    pub(super) fn params(&self) -> [(&(dyn ToSql + Sync), Type); 8] {
+        [
+            (&self.indoor, Type::BOOL),
+            (&self.codes, Type::INT4_ARRAY),
+            (&self.min_m, Type::FLOAT8),
+            (&self.max_m, Type::FLOAT8),
+            (&self.moving_min_s, Type::INT4),
+            (&self.without_families, Type::TEXT_ARRAY),
+            (&self.without_sports, Type::TEXT_ARRAY),
+            (&self.without_kinds, Type::INT4_ARRAY),
+        ]
+    }
 }
 
 /// The days that hold the first $7 activities by date; a day may hold many.
@@ -142,7 +173,7 @@ fn ranking(order: Order) -> Ranking {
     }
 }
 
-const PACED: &str = "AND a.distance >= $13 AND a.moving_time > 0";
+const PACED: &str = "AND a.distance >= $16 AND a.moving_time > 0";
 
 /// The first `most` of the selected activities in an order, and how many there are in all.
 ///
@@ -167,13 +198,13 @@ pub async fn list(tx: &AthleteTx, athlete_id: i64, selection: &Selection, order:
     let sql = format!(
         "{days} SELECT {COLUMNS}, {total} FROM activities a WHERE {common} AND (cardinality($5::text[]) = 0 OR type = ANY ($5)) {closer} {only} {on_days}
          ORDER BY {of_activity}, a.start_date_local DESC, a.id DESC LIMIT $7",
-        closer = CLOSER.replace("moving_s", "a.moving_time"),
+        closer = CLOSER.replace("moving_s", "a.moving_time").replace("sport <>", "a.type <>"),
         // Always named, so that its type is known whatever the order.
-        only = if only.contains("$13") { only.to_owned() } else { format!("{only} AND $13::float8 > 0") },
+        only = if only.contains("$16") { only.to_owned() } else { format!("{only} AND $16::float8 > 0") },
     );
     let family = selection.family.map(Family::as_str);
     let weekday = selection.weekday.map(|day| i32::from(day.to_monday_one_offset()));
-    let codes = selection.kind.map(RunKind::codes);
+    let closer = Closer::of(selection);
     let mut params: Vec<(&(dyn ToSql + Sync), Type)> = vec![
         (&athlete_id, Type::INT8),
         (&selection.dates.first, Type::DATE),
@@ -183,7 +214,7 @@ pub async fn list(tx: &AthleteTx, athlete_id: i64, selection: &Selection, order:
         (&weekday, Type::INT4),
         (&most, Type::INT8),
     ];
-    params.extend(closer_params(selection, &codes));
+    params.extend(closer.params());
     params.push((&PACED_DISTANCE_MIN_M, Type::FLOAT8));
     matches(&tx.tx().query(&sql, &params).await?)
 }

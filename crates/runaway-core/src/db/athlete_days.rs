@@ -4,10 +4,10 @@ use jiff::civil::Date;
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
-use super::activity_lists::{CLOSER, closer_params};
+use super::activity_lists::{CLOSER, Closer};
 use super::tx::{Params, Scope as _};
 use super::{AthleteTx, DbError};
-use crate::domain::{Bucket, DateRange, Family, RunKind, Selection};
+use crate::domain::{Bucket, DateRange, Family, Selection};
 
 /// Groups of one answer at most: a year of days, ten years of months.
 pub const BUCKETS_MAX: i64 = 400;
@@ -122,9 +122,9 @@ pub async fn totals(tx: &AthleteTx, athlete_id: i64, selection: &Selection, buck
         (&weekday, Type::INT4),
         (&BUCKETS_MAX, Type::INT8),
     ];
-    let codes = selection.kind.map(RunKind::codes);
+    let closer = Closer::of(selection);
     if !selection.is_by_day() {
-        params.extend(closer_params(selection, &codes));
+        params.extend(closer.params());
     }
     let mut groups = tx.tx().query(&sql, &params).await?.iter().map(totals_of).collect::<Result<Vec<_>, _>>()?;
     groups.reverse();

@@ -31,7 +31,7 @@ pub use race::{
     Prediction, RIEGEL_EXPONENTS, STANDARD_DISTANCES, StandardDistance, WHOLE_ACTIVITY_TOLERANCE, predict, riegel, running_index,
     threshold_speed, time_at_index, whole_activity_distance,
 };
-pub use selection::{Bucket, DateRange, Order, PACED_DISTANCE_MIN_M, RunKind, Selection};
+pub use selection::{Bucket, DateRange, Order, PACED_DISTANCE_MIN_M, RunKind, Selection, Without};
 pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
 pub use sport::Family;
 pub use training_state::{DayOfTraining, INTENSITY_DAYS, LongestRun, TrainingState, training_state};

@@ -66,6 +66,26 @@ impl RunKind {
     }
 }
 
+/// What is left out of a selection.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Without {
+    /// Families of sports.
+    pub families: Vec<Family>,
+    /// Strava's words of sports.
+    pub sports: Vec<String>,
+    /// Strava's codes of what a run was.
+    pub kinds: Vec<i32>,
+    /// What was done indoors.
+    pub indoor: bool,
+}
+
+impl Without {
+    /// Whether nothing is left out.
+    pub fn is_nothing(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// Which activities are meant. What is `None` does not matter.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Selection {
@@ -87,6 +107,8 @@ pub struct Selection {
     pub moving_min_s: Option<i32>,
     /// On this day of the week.
     pub weekday: Option<Weekday>,
+    /// What is left out.
+    pub without: Without,
 }
 
 impl Selection {
@@ -102,6 +124,7 @@ impl Selection {
             distance_max_m: None,
             moving_min_s: None,
             weekday: None,
+            without: Without { families: Vec::new(), sports: Vec::new(), kinds: Vec::new(), indoor: false },
         }
     }
 
@@ -123,6 +146,7 @@ impl Selection {
             && self.distance_min_m.is_none()
             && self.distance_max_m.is_none()
             && self.moving_min_s.is_none()
+            && self.without.is_nothing()
     }
 }
 
