@@ -149,7 +149,10 @@ async fn open(app: &App, caller: Caller, asked: &Asked, now: Timestamp) -> Resul
         return Ok(Opened::Emergency(emergency, person));
     }
     let anchors = Anchors { race: races.race, marathon: races.marathon, half_marathon: races.half_marathon, ten_km: races.ten_km };
-    let question = Question::read(&asked.message, local_today(&person.timezone, now), &anchors);
+    let today = local_today(&person.timezone, now);
+    let asked_before = history.iter().rev().find(|message| message.role == "user");
+    let before = asked_before.map(|message| Question::read(&message.text, today, &anchors));
+    let question = Question::read(&asked.message, today, &anchors).following(&asked.message, before.as_ref());
     let reads = plan::plan(&question);
     // Many statements at once make a large future: it lives on the heap.
     let facts = Box::pin(Facts::read(&tx, person, remembered, history, question, &reads)).await?;

@@ -4,9 +4,11 @@
 //! does not understand is searched for among the names of activities, and left to the model.
 
 mod anchors;
+mod calendar;
 mod distances;
 mod holidays;
 mod names;
+mod spans;
 mod sports;
 mod topics;
 mod windows;
@@ -16,10 +18,11 @@ use jiff::civil::{Date, Weekday};
 use runaway_core::domain::{Bucket, DateRange, Family, Order, Selection};
 
 pub(crate) use anchors::Anchors;
+pub(crate) use calendar::{long_date, monday};
 pub(crate) use distances::standard_m;
 pub(crate) use sports::nouns;
 pub(crate) use topics::{Measure, Topic};
-pub(crate) use windows::{Window, bare, long_date, monday};
+pub(crate) use windows::{Window, bare};
 
 use distances::Distances;
 use sports::Sports;
@@ -30,6 +33,9 @@ use words::Words;
 const LISTED_DEFAULT: i64 = 5;
 /// Activities of a list at most.
 const LISTED_MAX: i64 = 20;
+
+/// Words of a question that points back with "that" or "it".
+const FOLLOW_UP_WORDS_MAX: usize = 8;
 
 /// What a question asks.
 #[derive(Debug, Clone, PartialEq)]
@@ -100,6 +106,36 @@ impl Question {
         }
     }
 
+    /// A question that goes on from the one before: "And in 2024?", "what about rides?". What it does not say is what was
+    /// said before.
+    #[must_use]
+    pub(crate) fn following(mut self, text: &str, before: Option<&Self>) -> Self {
+        let Some(before) = before.filter(|_| is_follow_up(text)) else { return self };
+        if self.topic == Topic::Lookup || (self.topic == Topic::Latest && before.topic != Topic::Lookup) {
+            (self.topic, self.orders, self.per) = (before.topic, before.orders.clone(), before.per);
+        }
+        if self.measure == Measure::Distance {
+            self.measure = before.measure;
+        }
+        if self.windows.is_empty() {
+            self.windows.clone_from(&before.windows);
+        }
+        if self.sports == Sports::default() {
+            self.sports = before.sports.clone();
+        }
+        if self.distances == Distances::default() {
+            self.distances = before.distances.clone();
+        }
+        if self.names.is_empty() {
+            self.names.clone_from(&before.names);
+            self.names_are_explicit = before.names_are_explicit;
+        }
+        self.weekday = self.weekday.or(before.weekday);
+        self.moving_min_s = self.moving_min_s.or(before.moving_min_s);
+        self.in_miles |= before.in_miles;
+        self
+    }
+
     /// The window of a question that names one, else all days.
     pub(crate) fn window(&self) -> Window {
         self.windows.first().cloned().unwrap_or_else(|| Window { dates: DateRange::EVER, label: "in all".to_owned() })
@@ -166,6 +202,15 @@ impl Question {
             (.., family) => nouns(family),
         }
     }
+}
+
+/// Whether a message goes on from the one before rather than beginning anew.
+fn is_follow_up(text: &str) -> bool {
+    const OPENINGS: [&str; 8] = ["and ", "what about", "how about", "same ", "or in ", "but ", "also ", "then "];
+    const BACKWARDS: [&str; 5] = ["that", "it", "those", "them", "then"];
+    let lower = text.trim().to_lowercase();
+    let points_back = lower.split(|c: char| !c.is_alphanumeric()).any(|word| BACKWARDS.contains(&word));
+    OPENINGS.iter().any(|opening| lower.starts_with(opening)) || (points_back && lower.split_whitespace().count() <= FOLLOW_UP_WORDS_MAX)
 }
 
 #[cfg(test)]

@@ -107,8 +107,8 @@ fn capitalised(text: &str) -> Option<String> {
             best = row;
         }
     }
-    let only_time =
-        best.len() == 1 && best.first().is_some_and(|word| Words::of(word).list.iter().all(|w| super::windows::weekday(&w.text).is_some()));
+    let only_time = best.len() == 1
+        && best.first().is_some_and(|word| Words::of(word).list.iter().all(|w| super::calendar::weekday(&w.text).is_some()));
     (!best.is_empty() && !only_time).then(|| best.join(" "))
 }
 

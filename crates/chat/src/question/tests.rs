@@ -149,3 +149,20 @@ fn selections() {
     let week = read("Which week was my biggest?");
     assert_eq!(week.per.unwrap(), Bucket::Week);
 }
+
+#[test]
+fn follow_ups_go_on_from_the_question_before() {
+    let follow = |before: &str, text: &str| read(text).following(text, Some(&read(before)));
+    let longest = follow("What was my longest run in 2024?", "And in 2023?");
+    assert_eq!(
+        (longest.topic, longest.orders.as_slice(), longest.family()),
+        (Topic::Superlative, [Order::Longest].as_slice(), Some(Family::Run))
+    );
+    assert_eq!(longest.windows[0].dates.first, date(2023, 1, 1));
+    let rides = follow("How many km did I run last month?", "What about rides?");
+    assert_eq!((rides.topic, rides.family(), rides.windows.len()), (Topic::Totals, Some(Family::Ride), 1));
+    let fast = follow("What was my longest run in 2024?", "How fast was that?");
+    assert_eq!((fast.topic, fast.windows.len()), (Topic::Superlative, 1));
+    let anew = follow("What was my longest run in 2024?", "How many swims did I do in 2025?");
+    assert_eq!((anew.topic, anew.family(), anew.orders.len()), (Topic::Totals, Some(Family::Swim), 0));
+}

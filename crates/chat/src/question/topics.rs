@@ -3,9 +3,10 @@
 use jiff::civil::Weekday;
 use runaway_core::domain::{Bucket, Order};
 
+use super::calendar::weekday;
 use super::distances::{Distances, standard_m};
 use super::sports::is_activity_noun;
-use super::windows::{Window, weekday};
+use super::windows::Window;
 use super::words::{Words, number};
 
 /// What a question is about.
