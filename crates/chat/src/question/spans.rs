@@ -1,6 +1,5 @@
 //! One expression for a stretch of time: "yesterday", "three weeks ago", "12 May", "last summer", "Christmas Day".
 
-use jiff::ToSpan as _;
 use jiff::civil::{Date, date};
 use runaway_core::domain::DateRange;
 
