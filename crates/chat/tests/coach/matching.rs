@@ -50,7 +50,7 @@ impl Text {
 
     /// Whether the fact stands in the text; `is_request` is for what the model is sent.
     pub(crate) fn holds(&self, fact: &Value, is_request: bool) -> bool {
-        let (key, value) = fact.as_object().and_then(|fact| fact.iter().next()).expect("a fact with a key");
+        let (key, value) = fact.as_object().and_then(|fact| fact.iter().next()).unwrap();
         let number = value.as_f64().unwrap_or_default();
         match key.as_str() {
             "activity" => !is_request || self.any_number(|found, _| (found - number).abs() < 0.5),

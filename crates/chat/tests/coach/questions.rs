@@ -39,6 +39,7 @@ fn share(what: &str, half: &str, outcome: &[(String, bool, String)]) -> usize {
     let percent = right * 100 / outcome.len();
     println!("{what}, {half} half: {right} of {} ({percent} %)", outcome.len());
     for (id, _, why) in outcome.iter().filter(|(_, right, _)| !right) {
+        // The locked half stays locked: its questions are not shown.
         println!("  {id} {}", if half == "locked" { "" } else { why });
     }
     percent
@@ -90,13 +91,4 @@ async fn the_needed_facts_stand_in_the_first_request_to_the_model() {
     }
     assert!(shares.iter().all(|(_, percent)| *percent >= SHARE_MIN), "{shares:?}");
     story.world.assert_in_order(&[]).await;
-}
-
-#[tokio::test]
-async fn zz_sample() {
-    let story = Story::of_the_demo_athlete(World::new().await).await;
-    for q in std::fs::read_to_string("/tmp/q/sample.txt").unwrap().lines() {
-        let answer = story.ask(q).await;
-        println!("Q: {q}\nA: {}\n   {}\n", answer["answer"].as_str().unwrap(), answer["context"]);
-    }
 }

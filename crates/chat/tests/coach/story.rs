@@ -64,9 +64,4 @@ impl Story {
         assert_eq!(status, 200, "{question}: {answer}");
         answer
     }
-
-    /// Calls a path below `/chat` as the world's user.
-    pub(crate) async fn call(&self, method: &str, path: &str, body: &str) -> (u16, Value) {
-        self.send(request(method, &format!("/chat{path}"), Some(&self.world.token()), body)).await
-    }
 }
