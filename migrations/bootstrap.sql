@@ -56,7 +56,7 @@ BEGIN
   RESET ROLE;
 END $$;
 
--- Supabase brings its own `auth.uid()`; it is left alone.
+-- Supabase brings its own `auth.uid()`; it is left alone, and the policies do without it.
 DO $$
 BEGIN
   IF to_regprocedure('auth.uid()') IS NULL THEN
