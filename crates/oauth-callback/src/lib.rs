@@ -4,7 +4,7 @@ mod outcome;
 mod page;
 
 use jiff::Timestamp;
-use lambda_http::http::{Method, header};
+use lambda_http::http::{HeaderValue, Method, header};
 use lambda_http::{Body, Request, Response};
 use outcome::Outcome;
 use runaway_core::clock::Clock;
@@ -66,7 +66,10 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    answer("oauth-callback", request, |call| finish_authorization(app, call)).await
+    let mut response = answer("oauth-callback", request, |call| finish_authorization(app, call)).await;
+    // Errors too: the address in the browser holds code and state.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> {
@@ -88,8 +91,7 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
         Some(address) => outcome.redirect(&address).and_then(|url| Reply::redirect(url.as_str())),
         None => Some(page::page(&outcome)?),
     };
-    let reply = reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))?;
-    Ok(reply.with_header(header::REFERRER_POLICY, "no-referrer").with_header(header::CACHE_CONTROL, "no-store"))
+    reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))
 }
 
 fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
