@@ -13,7 +13,7 @@ use runaway_core::db::oauth_states::{self, Begun};
 use runaway_core::db::{Db, athletes, strava_tokens, sync_jobs};
 use runaway_core::domain::{SyncBounds, SyncType};
 use runaway_core::flows;
-use runaway_core::http::{ApiError, Call, Reply, answer};
+use runaway_core::http::{ApiError, Call, Reply, answer, log_failure};
 use runaway_core::queue::SyncQueue;
 use runaway_core::strava::{Exchanged, REQUIRED_SCOPE, StravaClient};
 use runaway_core::telemetry;
@@ -83,7 +83,7 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
         None => None,
     };
     let (outcome, redirect) = match begun {
-        Some(begun) => (connect(app, &call, &begun, now).await?, begun.redirect),
+        Some(begun) => (connect(app, &call, &begun, now).await.unwrap_or_else(|error| failed(&call, &error)), begun.redirect),
         None => (Outcome::StateInvalid, None),
     };
     tracing::info!(outcome = ?outcome, "A Strava authorisation ended");
@@ -92,6 +92,12 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
         None => Some(page::page(&outcome)?),
     };
     reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))
+}
+
+/// A fault of ours, or the database's, after the state was spent: the athlete is told to begin again, where they wait.
+fn failed(call: &Call, error: &ApiError) -> Outcome {
+    log_failure("oauth-callback", &call.request_id, error);
+    Outcome::UpstreamUnavailable
 }
 
 fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a str> {

@@ -213,3 +213,15 @@ async fn only_the_apps_own_addresses_are_redirected_to() {
     }
     story.world.assert_in_order(&[]).await;
 }
+
+#[tokio::test]
+async fn a_failure_after_the_state_was_spent_still_leads_back_to_the_app() {
+    let story = Story::begin().await;
+    let owner = story.world.database.owner().await;
+    owner.batch_execute("ALTER TABLE strava_tokens RENAME TO hidden").await.unwrap();
+    let response = story.connect(Uuid::new_v4()).await;
+    assert_eq!(location(&response), format!("{APP_REDIRECT}?success=false&error=upstream_unavailable"));
+    owner.batch_execute("ALTER TABLE hidden RENAME TO strava_tokens").await.unwrap();
+    assert_eq!(story.world.database.count("SELECT count(*) FROM athletes").await, 0, "nothing is half connected");
+    story.world.assert_in_order(&["The request failed"]).await;
+}
