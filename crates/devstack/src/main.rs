@@ -5,6 +5,7 @@
 mod console;
 mod demo;
 mod demo_chat;
+mod demo_journal;
 mod env_file;
 mod events;
 mod functions;

@@ -1,7 +1,7 @@
 //! The local world: started in order, stopped in the opposite one.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -10,7 +10,7 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 use jiff::Timestamp;
 use serde_json::Value;
 use testkit::fake_strava::Clock;
-use testkit::{FakeStrava, TokenIssuer, history, issuer};
+use testkit::{FakeStrava, TokenIssuer, history, issuer, mixer, traveller};
 use tidy::template::Template;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -37,6 +37,8 @@ pub(crate) struct World {
     pub(crate) issuer: TokenIssuer,
     pub(crate) variables: Variables,
     pub(crate) demo_athlete: i64,
+    pub(crate) folder: PathBuf,
+    port: u16,
     env: env_file::Written,
     functions: Functions,
     events: Events,
@@ -63,14 +65,17 @@ impl World {
         let issuer = TokenIssuer::start(free_port(ISSUER_PORT)?, &issuer_key(&folder)?).await;
         let strava = FakeStrava::start(0, Clock::default()).await;
         let demo_athlete = add_demo_athlete(&strava)?;
+        add_other_athletes(&strava);
 
         let port = free_port(GATEWAY_PORT)?;
         if port != GATEWAY_PORT {
             say(&format!("Port {GATEWAY_PORT} is taken; the gateway listens on {port}"));
         }
         let mut variables = settings(&postgres, &queues, &issuer, &strava, port)?;
-        let address = addresses.get("SyncQueue").context("the template has no SyncQueue")?;
-        variables.insert("SYNC_QUEUE_URL".to_owned(), address.clone());
+        for (name, queue) in [("SYNC_QUEUE_URL", "SyncQueue"), ("JOURNAL_QUEUE_URL", "JournalQueue")] {
+            let address = addresses.get(queue).with_context(|| format!("the template has no {queue}"))?;
+            variables.insert(name.to_owned(), address.clone());
+        }
         say("Starting the functions …");
         let names: Vec<String> = template.functions.iter().map(|f| f.name.clone()).filter(|name| name != "migrate").collect();
         let functions = Functions::start(port, &names, &variables).await?;
@@ -86,12 +91,17 @@ impl World {
             variables.insert(name.to_owned(), value);
         }
         let env = env_file::write(&folder, &variables)?;
-        Ok(Self { strava, issuer, variables, demo_athlete, env, functions, events, queues, postgres, _lock: lock })
+        Ok(Self { strava, issuer, variables, demo_athlete, folder, port, env, functions, events, queues, postgres, _lock: lock })
     }
 
     /// A setting of the running world.
     pub(crate) fn variable(&self, name: &str) -> anyhow::Result<&str> {
         self.variables.get(name).map(String::as_str).with_context(|| format!("{name} is not set"))
+    }
+
+    /// Invokes a function as its schedule does, and returns its answer.
+    pub(crate) async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<Value> {
+        crate::events::invoke(self.port, function, event).await
     }
 
     /// The demo athlete's user.
@@ -234,6 +244,13 @@ fn add_demo_athlete(strava: &FakeStrava) -> anyhow::Result<i64> {
     strava.add_athlete(id, history::DEMO_FIRST_NAME, activities);
     strava.set_demo_athlete(id);
     Ok(id)
+}
+
+/// Two more to choose from on the consent page.
+fn add_other_athletes(strava: &FakeStrava) {
+    let now = Timestamp::now();
+    strava.add_athlete(traveller::ATHLETE_ID, traveller::FIRST_NAME, traveller::activities(now));
+    strava.add_athlete(mixer::ATHLETE_ID, mixer::FIRST_NAME, mixer::activities(now));
 }
 
 /// A token for the running world, signed with the key it keeps.

@@ -12,7 +12,9 @@ pub mod history;
 mod import;
 pub mod issuer;
 pub mod logs;
+pub mod mixer;
 pub mod queue;
+pub mod traveller;
 pub mod world;
 
 pub use activity::ActivityBuilder;

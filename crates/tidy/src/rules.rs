@@ -10,8 +10,8 @@ const VISIBILITY_TIMES_TIMEOUT: u64 = 6;
 const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 /// Variables that are the runtime's and not settings of ours.
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
-/// Tasks that the processor knows.
-const TASKS: [&str; 2] = ["process-pending", "reset-stuck"];
+/// Tasks that the workers know.
+const TASKS: [&str; 3] = ["process-pending", "reset-stuck", "due-weeks"];
 /// Paths that no function owns, as the local router names them, and the function that says so.
 const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
 const UNOWNED_FUNCTION: &str = "job-status";
@@ -109,11 +109,11 @@ pub fn environment(template: &Template, settings: &[(&str, bool)]) -> Vec<String
     broken
 }
 
-/// Functions of the template and crates with a Lambda binary are the same. `binaries` are the crates' names.
+/// Functions of the template and binaries of the Lambda crates are the same.
 pub fn functions(template: &Template, binaries: &BTreeSet<String>) -> Vec<String> {
     let named: BTreeSet<String> = template.functions.iter().map(|function| function.name.clone()).collect();
-    let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no crate"));
-    let missing = binaries.difference(&named).map(|name| format!("the crate {name} is no function of the template"));
+    let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no binary"));
+    let missing = binaries.difference(&named).map(|name| format!("the binary {name} is no function of the template"));
     unknown.chain(missing).collect()
 }
 

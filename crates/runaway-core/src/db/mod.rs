@@ -12,6 +12,7 @@ pub mod athletes;
 pub mod best_efforts;
 pub mod coach_memory;
 pub mod conversations;
+pub mod journal;
 pub mod oauth_states;
 mod pool;
 pub mod request_limits;
@@ -20,7 +21,7 @@ pub mod sync_jobs;
 mod tx;
 
 pub use pool::{Db, connector};
-pub use tx::{AthleteTx, JobAccess, SystemTx, WorkerTx};
+pub use tx::{AthleteTx, JobAccess, OneAthleteTx, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.
 #[derive(Debug, thiserror::Error)]

@@ -145,6 +145,28 @@ impl SystemTx {
     }
 }
 
+/// A transaction that sees one athlete's rows, whoever acts: the caller, or a worker for that athlete.
+#[derive(Debug)]
+pub enum OneAthleteTx {
+    /// The token's user.
+    Caller(AthleteTx),
+    /// A worker.
+    Worker(WorkerTx),
+}
+
+impl OneAthleteTx {
+    /// Makes everything written lasting. Without it, everything is undone.
+    ///
+    /// # Errors
+    /// As [`AthleteTx::commit`].
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Caller(tx) => tx.commit().await,
+            Self::Worker(tx) => tx.commit().await,
+        }
+    }
+}
+
 mod sealed {
     /// Gives this room's statements their transaction.
     pub trait Scope {
@@ -159,6 +181,16 @@ pub(crate) use sealed::Scope;
 pub trait JobAccess: Scope {}
 impl JobAccess for AthleteTx {}
 impl JobAccess for SystemTx {}
+
+impl Scope for OneAthleteTx {
+    #[expect(private_interfaces, reason = "no other room can name the transaction inside")]
+    fn tx(&self) -> &Tx {
+        match self {
+            Self::Caller(tx) => tx.tx(),
+            Self::Worker(tx) => tx.tx(),
+        }
+    }
+}
 
 macro_rules! scope {
     ($name:ident) => {
