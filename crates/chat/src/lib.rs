@@ -7,6 +7,8 @@ mod document;
 mod events;
 mod facts;
 mod findings;
+#[cfg(test)]
+mod fuzz;
 mod memory;
 mod plan;
 mod prompt;
