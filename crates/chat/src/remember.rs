@@ -64,6 +64,13 @@ pub(crate) fn command(message: &str, remembered: &[Fact]) -> Option<(Vec<Effect>
     Some(forget(forgets, remembered))
 }
 
+/// Whether a fact can be remembered beside what is known and what the turn changes already. The same words need no room.
+pub(crate) fn has_room(text: &str, remembered: &[Fact], effects: &[Effect]) -> bool {
+    let is_known = remembered.iter().any(|fact| fact.text.to_lowercase() == text.to_lowercase());
+    let more = effects.iter().filter(|effect| matches!(effect, Effect::Remember { .. })).count();
+    is_known || i64::try_from(remembered.len() + more).is_ok_and(|n| n < FACTS_MAX)
+}
+
 fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
     if text.is_empty() || text.ends_with('?') {
         return None;
@@ -71,7 +78,7 @@ fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
     if text.chars().count() > FACT_CHARS_MAX {
         return Some((vec![], format!("That is more than I can remember at once: please say it in at most {FACT_CHARS_MAX} characters.")));
     }
-    if i64::try_from(remembered.len()).is_ok_and(|n| n >= FACTS_MAX) {
+    if !has_room(text, remembered, &[]) {
         return Some((vec![], "My memory is full: please let me forget something first.".to_owned()));
     }
     let lower = text.to_lowercase();
