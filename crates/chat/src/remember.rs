@@ -95,13 +95,14 @@ fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
 
 fn forget(what: &str, remembered: &[Fact]) -> (Vec<Effect>, String) {
     let words: Vec<&str> = what.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3 && !COMMON.contains(word)).collect();
-    let matching: Vec<&Fact> = remembered
-        .iter()
-        .filter(|fact| {
-            let text = fact.text.to_lowercase();
-            words.iter().any(|word| text.contains(word))
-        })
-        .collect();
+    // Of what shares a word with the message, only what shares most: the rest was not meant.
+    let shared = |fact: &Fact| {
+        let text = fact.text.to_lowercase();
+        words.iter().filter(|word| text.contains(**word)).count()
+    };
+    let most = remembered.iter().map(shared).max().unwrap_or_default();
+    let is_everything = words.is_empty() && what.split_whitespace().any(|word| word == "everything");
+    let matching: Vec<&Fact> = remembered.iter().filter(|fact| is_everything || (most > 0 && shared(fact) == most)).collect();
     if matching.is_empty() {
         return (vec![], "I remember nothing like that, so there is nothing to forget.".to_owned());
     }
@@ -140,5 +141,17 @@ mod tests {
         assert_eq!((effects.len(), answer.contains("knee")), (1, true));
         let (effects, _) = command("forget about my achilles", &facts).unwrap_or_default();
         assert!(effects.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_meant_is_forgotten() {
+        let facts = [fact("I like running in the morning"), fact("I like running on trails"), fact("my knee hurts")];
+        let forgotten = |message: &str| command(message, &facts).unwrap_or_default().1;
+        assert_eq!(forgotten("Forget that I like running in the morning."), "I have forgotten “I like running in the morning”.");
+        assert_eq!(
+            forgotten("please forget everything you know about me"),
+            "I have forgotten “I like running in the morning” and “I like running on trails” and “my knee hurts”."
+        );
+        assert!(command("forget everything", &[]).unwrap_or_default().0.is_empty());
     }
 }
