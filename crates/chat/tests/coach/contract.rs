@@ -147,7 +147,8 @@ async fn the_memory_is_shown_changed_and_forgotten() {
 
 /// Waits until as many of the function's sessions wait for a lock.
 async fn waiting(story: &Story, expected: i64) {
-    let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'runaway_app' AND wait_event_type = 'Lock'";
+    let sql =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = 'runaway_app' AND wait_event_type = 'Lock'";
     let looker = story.world.database.app().await;
     let begun = std::time::Instant::now();
     while looker.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) != expected {
