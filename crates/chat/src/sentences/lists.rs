@@ -89,9 +89,9 @@ pub(super) fn records(distances_m: &[i32], records: &[Record], label: &str, unit
     } else {
         ""
     };
-    let bullet = |line: &String| format!("• {line}");
-    let lines = if lines.len() == 1 { lines.join("") } else { format!("\n{}", lines.iter().map(bullet).collect::<Vec<_>>().join("\n")) };
-    format!("Your fastest {label}: {lines}{none}{note}")
+    let rest: Vec<String> = lines.iter().skip(1).map(|line| format!("\n• {line}")).collect();
+    let first = lines.first().map_or("", String::as_str);
+    format!("Your fastest {label}: {first}{}{none}{note}", rest.concat())
 }
 
 fn join(names: &[&String]) -> String {
