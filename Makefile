@@ -22,7 +22,7 @@ check: binaries ## Format, lints, documentation, dependency rules, template
 	@target/debug/devstack lint
 
 token: ## Print a token for the local world: make token USER=<uuid>
-	@test -n "$(USER)" && exec target/debug/devstack token "$(USER)"
+	@exec target/debug/devstack token "$(USER)"
 
 format: ## Format the code
 	cargo fmt --all

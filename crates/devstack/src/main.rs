@@ -48,7 +48,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         ["test", rest @ ..] => world::test(rest).await,
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
-            let user = user.parse().context("USER is not a UUID")?;
+            let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
             println!("{}", world::token(user)?);
             Ok(ExitCode::SUCCESS)
         }
