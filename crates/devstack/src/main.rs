@@ -45,13 +45,14 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             world.announce();
             world.serve().await.map(|()| ExitCode::SUCCESS)
         }
-        ["test", rest @ ..] => world::test(rest).await,
+        ["test", rest @ ..] => world::cargo(&["test", "--workspace"], rest).await,
+        ["bench"] => world::cargo(&["bench", "--package", "chat", "--bench", "turns"], &[]).await,
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
             let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
             println!("{}", world::token(user)?);
             Ok(ExitCode::SUCCESS)
         }
-        _ => bail!("commands: demo [--once], dev, test [cargo test's arguments], lint, token <uuid>"),
+        _ => bail!("commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>"),
     }
 }

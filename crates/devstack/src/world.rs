@@ -1,7 +1,7 @@
 //! The local world: started in order, stopped in the opposite one.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -260,15 +260,15 @@ pub(crate) fn token(user: Uuid) -> anyhow::Result<String> {
     Ok(TokenIssuer::offline(issuer, &issuer_key(&folder)?).token(user))
 }
 
-/// Runs the workspace's tests beside a fresh PostgreSQL and queue.
-pub(crate) async fn test(arguments: &[&str]) -> anyhow::Result<ExitCode> {
+/// Runs cargo with the workspace's tests, or what else stands on `testkit`, beside a fresh PostgreSQL and queue.
+pub(crate) async fn cargo(command: &[&str], arguments: &[&str]) -> anyhow::Result<ExitCode> {
     let folder = tools::state()?;
     let _lock = lock(&folder, "test.lock")?;
     let postgres = Postgres::start("test-postgres", true).await?;
     let queues = QueueServer::start().await?;
     let mut tests = Command::new("cargo");
-    tests.args(["test", "--workspace"]).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
-    let status = tests.kill_on_drop(true).status().await.context("starting cargo test")?;
+    tests.args(command).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
+    let status = tests.kill_on_drop(true).status().await.context("starting cargo")?;
     queues.stop().await;
     postgres.stop().await;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -15,11 +15,13 @@ pub mod logs;
 pub mod mixer;
 pub mod queue;
 pub mod traveller;
+pub mod wire;
 pub mod world;
 
 pub use activity::ActivityBuilder;
 pub use database::TestDatabase;
 pub use fake_claude::{FakeClaude, Reply};
 pub use fake_strava::{FakeStrava, Fault};
+pub use import::MANY_DAYS;
 pub use issuer::TokenIssuer;
 pub use world::World;

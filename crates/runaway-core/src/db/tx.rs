@@ -16,9 +16,12 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the server works on one statement; shorter than ours, so that its answer comes first.
 const SERVER_STATEMENT_TIMEOUT_MS: &str = "15000";
 
-/// One statement that turns the login role, which may do nothing, into the transaction's role.
+/// One statement that turns the login role, which may do nothing, into the transaction's role. Statements here are about
+/// one athlete or a few rows: none shall read a table from end to end, however large the planner believes an athlete's
+/// share to be, nor be compiled for longer than it runs.
 const SETUP: &str = "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true), \
-     set_config('runaway.athlete_id', $3, true), set_config('statement_timeout', $4, true)";
+     set_config('runaway.athlete_id', $3, true), set_config('statement_timeout', $4, true), \
+     set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)";
 
 /// A statement's parameters with their types: nothing is prepared, nothing stays on the server.
 pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
