@@ -1,7 +1,7 @@
 //! The local world: started in order, stopped in the opposite one.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
