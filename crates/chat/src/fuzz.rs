@@ -46,6 +46,7 @@ fn check(text: &str) {
     let anchors = Anchors { race: Some(TODAY), marathon: Some(date(1900, 1, 1)), half_marathon: None, ten_km: Some(date(2999, 12, 31)) };
     for anchors in [Anchors::default(), anchors] {
         let question = Question::read(text, TODAY, &anchors);
+        let question = question.clone().following(text, Some(&question));
         let reads = plan(&question);
         assert!(reads.len() <= READS_MAX, "{text}: {} reads", reads.len());
         for read in &reads {

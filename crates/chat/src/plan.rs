@@ -282,3 +282,76 @@ fn trend_window(today: Date, bucket: Bucket) -> Window {
     };
     Window { dates: DateRange { first, last: today }, label }
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::question::Anchors;
+
+    const TODAY: Date = date(2026, 11, 27);
+
+    fn window(first: Date, last: Date) -> Window {
+        Window { dates: DateRange { first, last }, label: String::new() }
+    }
+
+    fn days(window: &Window) -> (Date, Date) {
+        (window.dates.first, window.dates.last)
+    }
+
+    fn planned(text: &str) -> Vec<Read> {
+        plan(&Question::read(text, TODAY, &Anchors::default()))
+    }
+
+    #[test]
+    fn a_window_is_compared_with_the_one_before_and_that_of_the_year_before() {
+        for (first, last, before, a_year_before) in [
+            // A week, a whole month after a shorter one, and a part of a month.
+            (date(2026, 11, 16), date(2026, 11, 22), (date(2026, 11, 9), date(2026, 11, 15)), (date(2025, 11, 16), date(2025, 11, 22))),
+            (date(2024, 3, 1), date(2024, 3, 31), (date(2024, 2, 1), date(2024, 2, 29)), (date(2023, 3, 1), date(2023, 3, 31))),
+            (date(2026, 11, 1), date(2026, 11, 27), (date(2026, 10, 1), date(2026, 10, 27)), (date(2025, 11, 1), date(2025, 11, 27))),
+        ] {
+            let found = counterparts(&window(first, last));
+            assert_eq!(found.iter().map(days).collect::<Vec<_>>(), [before, a_year_before]);
+        }
+        assert!(counterparts(&window(DateRange::EVER.first, TODAY)).is_empty(), "all time has nothing before it");
+    }
+
+    #[test]
+    fn a_window_that_is_not_over_is_compared_with_the_same_part() {
+        let (running, whole) = (window(date(2026, 1, 1), TODAY), window(date(2025, 1, 1), date(2025, 12, 31)));
+        let expected = Some((date(2025, 1, 1), date(2025, 11, 27)));
+        assert_eq!(same_part(TODAY, &[running.clone(), whole.clone()]).as_ref().map(days), expected);
+        assert_eq!(same_part(TODAY, &[whole.clone(), running]).as_ref().map(days), expected);
+        assert_eq!(same_part(TODAY, &[whole.clone(), whole]), None);
+    }
+
+    #[test]
+    fn a_superlative_of_pace_is_about_running() {
+        let reads = planned("What was my fastest activity this year?");
+        assert!(
+            reads
+                .iter()
+                .any(|read| matches!(read, Read::List { selection, order: Order::Fastest, .. } if selection.family == Some(Family::Run))),
+            "{reads:?}"
+        );
+    }
+
+    #[test]
+    fn a_prediction_looks_at_the_newest_race_of_the_past() {
+        let reads = planned("What could I run for a half marathon?");
+        let race = reads.iter().find_map(|read| match read {
+            Read::List { selection, order: Order::Newest, most: 1, .. } if selection.kind == Some(RunKind::Race) => {
+                Some(selection.dates.last)
+            }
+            _ => None,
+        });
+        assert_eq!(race, Some(TODAY));
+    }
+
+    #[test]
+    fn thanks_cost_nothing() {
+        assert_eq!(planned("Thanks!"), []);
+    }
+}

@@ -196,3 +196,155 @@ pub(crate) fn record_line(record: &Record, units: Units) -> String {
         long_date(record.date)
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+
+    const KM: Units = Units { miles: false };
+    const MILES: Units = Units { miles: true };
+
+    fn run() -> Listed {
+        Listed {
+            id: 1,
+            name: " Long run ".to_owned(),
+            sport: "Run".to_owned(),
+            family: Family::Run,
+            date: date(2026, 11, 22),
+            start_local: date(2026, 11, 22).at(8, 0, 0, 0),
+            distance_m: Some(21_150.0),
+            moving_s: Some(6_303),
+            elapsed_s: Some(6_400),
+            elevation_m: Some(119.6),
+            heart_rate: Some(146.6),
+            heart_max: Some(171.0),
+            workout_type: Some(2),
+            indoor: false,
+            manual: false,
+            description: None,
+            source: "strava".to_owned(),
+        }
+    }
+
+    #[test]
+    fn distances_and_paces_stand_in_both_units_where_miles_are_wanted() {
+        assert_eq!((KM.distance(21_150.0), MILES.distance(21_150.0)), ("21.15 km".to_owned(), "21.15 km (13.14 mi)".to_owned()));
+        assert_eq!(MILES.distance(1_609_344.0), "1,609.3 km (1,000.0 mi)");
+        assert_eq!(KM.pace(10_000.0, 3_000.0).as_deref(), Some("5:00 /km"));
+        assert_eq!(MILES.pace(10_000.0, 3_000.0).as_deref(), Some("5:00 /km (8:03 /mi)"));
+        assert_eq!((KM.pace(0.0, 3_000.0), KM.pace(1_000.0, 0.0)), (None, None));
+    }
+
+    #[test]
+    fn durations_are_rounded_to_minutes_that_carry() {
+        for (seconds, expected) in [
+            (0, "0 min"),
+            (29, "0 min"),
+            (30, "1 min"),
+            (3_569, "59 min"),
+            (3_570, "1 h 0 min"),
+            (72_740, "20 h 12 min"),
+            (4_000_000, "1,111 h 7 min"),
+        ] {
+            assert_eq!(duration(seconds), expected);
+        }
+    }
+
+    #[test]
+    fn numbers_and_days_are_told_as_people_do() {
+        assert_eq!((counted(1, ("run", "runs")), counted(0, ("run", "runs"))), ("1 run".to_owned(), "0 runs".to_owned()));
+        assert_eq!(counted(1_204, ("run", "runs")), "1,204 runs");
+        let today = date(2026, 3, 1);
+        for (day, expected) in [
+            (date(2026, 3, 1), "today"),
+            (date(2026, 2, 28), "yesterday"),
+            (date(2026, 2, 27), "2 days ago"),
+            (date(2025, 3, 1), "365 days ago"),
+            (date(2026, 3, 4), "in 3 days"),
+        ] {
+            assert_eq!(ago(day, today), expected);
+        }
+    }
+
+    #[test]
+    fn an_activity_is_told_with_what_was_recorded_and_nothing_else() {
+        assert_eq!(
+            activity_line(&run(), KM),
+            "“Long run” on Sunday 22 November 2026: 21.15 km in 1:45:03 (4:58 /km), 147 bpm on average, 171 bpm at most, 120 m of climbing [run, long run]"
+        );
+        let bare =
+            Listed { name: "  ".to_owned(), distance_m: None, heart_rate: None, elevation_m: Some(0.0), workout_type: None, ..run() };
+        assert_eq!(activity_line(&bare, KM), "An unnamed Run on Sunday 22 November 2026: 1:45:03 [run]");
+        let ride = Listed {
+            family: Family::Ride,
+            sport: "GravelRide".to_owned(),
+            workout_type: Some(11),
+            heart_max: None,
+            distance_m: Some(38_610.0),
+            moving_s: Some(5_700),
+            ..run()
+        };
+        assert_eq!(
+            activity_line(&ride, KM),
+            "“Long run” on Sunday 22 November 2026: 38.61 km in 1:35:00 (24.4 km/h), 147 bpm on average, 120 m of climbing [gravel ride, race]"
+        );
+    }
+
+    #[test]
+    fn a_code_means_something_for_its_own_family_only() {
+        let kind_of = |family, workout_type, indoor| kind(&Listed { family, workout_type, indoor, ..run() });
+        assert_eq!(kind_of(Family::Run, Some(1), true), Some("race"));
+        assert_eq!(kind_of(Family::Run, Some(3), false), Some("workout"));
+        assert_eq!(kind_of(Family::Run, None, true), Some("treadmill"));
+        assert_eq!((kind_of(Family::Ride, Some(1), false), kind_of(Family::Ride, Some(12), false)), (None, Some("workout")));
+        assert_eq!((kind_of(Family::Swim, Some(1), true), kind_of(Family::Run, Some(30), false)), (None, None));
+    }
+
+    #[test]
+    fn sums_say_of_how_much_they_are_a_mean() {
+        let sums = Totals {
+            n: 18,
+            days: 16,
+            distance_m: 210_400.0,
+            moving_s: 72_740,
+            elevation_m: 1_204.0,
+            paced_m: 200_000.0,
+            paced_s: 69_200,
+            heart_s: 58_192,
+            beats: 139_660.8,
+            ..Totals::default()
+        };
+        assert_eq!(
+            totals_line(&sums, ("run", "runs"), Some(Family::Run), KM),
+            "18 runs on 16 days: 210.4 km in 20 h 12 min (5:46 /km on average), 1,204 m of climbing, 144 bpm on average (recorded for 80 % of the time)"
+        );
+        let swims = Totals { n: 1, days: 1, distance_m: 2_000.0, moving_s: 2_400, paced_m: 2_000.0, paced_s: 2_400, ..Totals::default() };
+        assert_eq!(totals_line(&swims, ("swim", "swims"), Some(Family::Swim), KM), "1 swim: 2.00 km in 40 min (2:00 /100 m on average)");
+        let strength = Totals { n: 2, days: 2, moving_s: 5_400, ..Totals::default() };
+        assert_eq!(totals_line(&strength, ("session", "sessions"), Some(Family::Strength), KM), "2 sessions: 1 h 30 min");
+    }
+
+    #[test]
+    fn a_record_says_whether_it_is_a_whole_run() {
+        let record = Record {
+            distance_m: 10_000,
+            record_s: 2_890,
+            is_whole: true,
+            activity_id: 1,
+            name: "City 10K".to_owned(),
+            date: date(2026, 5, 10),
+            activity_m: Some(10_020.0),
+            workout_type: Some(1),
+            source: "strava".to_owned(),
+        };
+        assert_eq!(record_line(&record, KM), "10 km: 48:10 (4:48 /km) on Sunday 10 May 2026, the whole run “City 10K” of 10.02 km, a race");
+        let stretch = Record { is_whole: false, workout_type: None, ..record };
+        assert_eq!(record_line(&stretch, KM), "10 km: 48:10 (4:49 /km) on Sunday 10 May 2026, inside “City 10K”");
+        assert_eq!(
+            (distance_name(21_098).as_str(), distance_name(1_610).as_str(), distance_name(7_000).as_str()),
+            ("half marathon", "1 mile", "7.00 km")
+        );
+    }
+}

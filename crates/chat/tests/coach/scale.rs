@@ -34,6 +34,9 @@ const CLOSER: [&str; 8] = [
     "How was the Morning round 77?",
     "How was my morming rond?",
 ];
+/// A question with a word that no name is like, and how often one session is asked it.
+const SEARCHING: &str = "How did Xylophonquixotic go?";
+const OFTEN: usize = 15;
 /// How much more may be read of a hundred times as many activities.
 const GROWTH_MAX: i64 = 2;
 
@@ -91,11 +94,18 @@ impl Scale {
 
     /// What one question makes the server read.
     async fn cost(&mut self, token: &str, question: &str) -> Read {
+        self.cost_of(token, question, 1).await
+    }
+
+    /// What one question makes the server read when it is asked so many times, with the same sessions.
+    async fn cost_of(&mut self, token: &str, question: &str, times: usize) -> Read {
         let address = self.wire.address(&self.story.world.database.app_url());
         let before = self.read().await;
         // A pool of the question's own, whose sessions end with it.
         std::sync::Arc::get_mut(&mut self.story.app).unwrap().db = pool(&address);
-        self.ask(token, question).await;
+        for _ in 0..times {
+            self.ask(token, question).await;
+        }
         std::sync::Arc::get_mut(&mut self.story.app).unwrap().db = pool(&address);
         let after = self.read().await;
         Read { pages: after.pages - before.pages, scans: after.scans - before.scans }
@@ -136,6 +146,12 @@ async fn a_hundred_times_as_many_activities_cost_about_the_same() {
         if many.scans + few.scans > 0 {
             too_much.push(format!("“{question}”: activities are scanned from end to end"));
         }
+    }
+    // A session that has planned a statement a few times may think that it knows all its arguments.
+    let (once, often) = (scale.cost(&large, SEARCHING).await, scale.cost_of(&large, SEARCHING, OFTEN).await);
+    println!("“{SEARCHING}”: {} pages once, {} pages {OFTEN} times", once.pages, often.pages);
+    if often.pages > 2 * once.pages * i64::try_from(OFTEN).unwrap() {
+        too_much.push(format!("“{SEARCHING}”: {} pages in {OFTEN} turns instead of {} in one", often.pages, once.pages));
     }
     let mut trips = Vec::new();
     for token in [&small, &large] {
