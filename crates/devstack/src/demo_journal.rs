@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 
 use crate::console::say;
 use crate::demo::json_of;
+use crate::tools;
 use crate::world::World;
 
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
@@ -32,7 +33,7 @@ pub(crate) async fn show(world: &World, http: &reqwest::Client, base: &str, toke
     let last_week = last_week(world)?;
     let day = this_week.unwrap_or_else(|| last_week.to_string());
     let picture = http.get(format!("{base}/journal/weeks/{day}/chart.svg")).bearer_auth(token).send().await?.error_for_status()?;
-    std::fs::write(world.folder.join(CHART), picture.text().await?).context("writing the chart")?;
+    std::fs::write(tools::state()?.join(CHART), picture.text().await?).context("writing the chart")?;
     say(&format!("Its chart: .devstack/{CHART}"));
 
     world.invoke("journal-worker", &json!({"task": "due-weeks"})).await?;

@@ -1,7 +1,7 @@
 //! The local world: started in order, stopped in the opposite one.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -37,7 +37,6 @@ pub(crate) struct World {
     pub(crate) issuer: TokenIssuer,
     pub(crate) variables: Variables,
     pub(crate) demo_athlete: i64,
-    pub(crate) folder: PathBuf,
     port: u16,
     env: env_file::Written,
     functions: Functions,
@@ -91,7 +90,7 @@ impl World {
             variables.insert(name.to_owned(), value);
         }
         let env = env_file::write(&folder, &variables)?;
-        Ok(Self { strava, issuer, variables, demo_athlete, folder, port, env, functions, events, queues, postgres, _lock: lock })
+        Ok(Self { strava, issuer, variables, demo_athlete, port, env, functions, events, queues, postgres, _lock: lock })
     }
 
     /// A setting of the running world.

@@ -36,6 +36,8 @@ const WEEKS_MAX: i64 = 12;
 const WEEKS_DEFAULT: i64 = 4;
 /// When to ask again for a week that somebody else writes, seconds.
 const BUSY_RETRY_S: i64 = 5;
+/// Parameters by which a request may name an athlete.
+const NAMES: &[&str] = &["athlete_id", "user_id"];
 const LIMIT_REACHED: &str = "The journal has been written anew often enough today. Please try again tomorrow.";
 const NO_ACTIVITIES: ApiError = ApiError::NotFound { code: "NO_ACTIVITIES", message: "There are no activities in this week." };
 
@@ -93,7 +95,7 @@ async fn generate(app: &App, caller: Caller, call: &Call, model_until: Instant) 
     let fields = call.fields()?;
     let day = fields.text("week_start_date")?.map(|text| day("week_start_date", text)).transpose()?;
     let is_forced = fields.boolean("force")?.unwrap_or_default();
-    let (tx, athlete_id, subject) = subject(app, caller, &named(&fields)?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &named(call, &fields)?).await?;
     tx.commit().await?;
     let today = story::today(&subject, app.writer.clock.now());
     let week = monday("week_start_date", day.unwrap_or(today))?;
@@ -114,7 +116,7 @@ async fn generate_recent(app: &App, caller: Caller, call: &Call, model_until: In
     if !(1..=WEEKS_MAX).contains(&weeks) {
         return Err(ApiError::InvalidRequest(format!("weeks is not between 1 and {WEEKS_MAX}.")));
     }
-    let (tx, athlete_id, subject) = subject(app, caller, &named(&fields)?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &named(call, &fields)?).await?;
     tx.commit().await?;
     let current = monday("weeks", story::today(&subject, app.writer.clock.now()))?;
     let mondays = (0..weeks).filter_map(|n| current.checked_sub(Span::new().days(7 * n)).ok());
@@ -145,7 +147,7 @@ async fn list(app: &App, caller: Caller, call: &Call, in_path: Option<&str>) -> 
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .ok_or_else(|| ApiError::InvalidRequest(format!("limit is not between 1 and {LIMIT_MAX}.")))?,
     };
-    let mut named = call.query_ids(&["athlete_id"])?;
+    let mut named = call.query_ids(NAMES)?;
     // More digits than an id has is nobody's athlete.
     named.extend(in_path.map(|id| id.parse().unwrap_or(-1)));
     let (tx, athlete_id, _) = subject(app, caller, &named).await?;
@@ -160,7 +162,7 @@ async fn draw(app: &App, caller: Caller, call: &Call, text: &str) -> Result<Repl
     let week = monday("The week", day("The week", text)?)?;
     let (first, last) =
         first_day_read(week).zip(sunday_of(week)).ok_or_else(|| ApiError::field("The week", "lies outside the calendar"))?;
-    let (tx, athlete_id, subject) = subject(app, caller, &call.query_ids(&["athlete_id"])?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &call.query_ids(NAMES)?).await?;
     let sessions = journal::sessions(&tx, athlete_id, first, last).await?;
     tx.commit().await?;
     let body = physiology(&sessions, subject.sex.as_deref().and_then(Sex::parse));
@@ -168,8 +170,10 @@ async fn draw(app: &App, caller: Caller, call: &Call, text: &str) -> Result<Repl
     Ok(Reply::svg(chart::svg(&Week::of(week, &sessions, &body), &before)))
 }
 
-fn named(fields: &Fields) -> Result<Vec<i64>, ApiError> {
-    Ok([fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten().collect())
+/// The athletes a request names, wherever it does.
+fn named(call: &Call, fields: &Fields) -> Result<Vec<i64>, ApiError> {
+    let in_body = [fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten();
+    Ok(in_body.chain(call.query_ids(NAMES)?).collect())
 }
 
 /// A date as the contract writes it, and no other form.

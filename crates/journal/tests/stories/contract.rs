@@ -160,6 +160,7 @@ async fn paths_methods_and_other_peoples_journals() {
         ("GET", "/99999999999999999999999", ""),
         ("GET", "/weeks/2026-01-05/chart.svg?athlete_id=5", ""),
         ("POST", "/generate", r#"{"athlete_id":5}"#),
+        ("POST", "/generate?user_id=5", ""),
         ("POST", "/generate-recent", r#"{"athlete_id":"5"}"#),
     ] {
         assert_eq!(code(&story.call(method, path, body).await), (403, "FORBIDDEN"), "{method} {path} {body}");
