@@ -34,13 +34,16 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
     (world, ada, bo)
 }
 
-/// Every table with the column that says whose a row is.
+/// Tables with one row for the whole application; only the system's role may touch them.
+const NOBODYS: &[&str] = &["runaway_migrations", "strava_rate_budget"];
+
+/// Every table of athletes' data with the column that says whose a row is.
 async fn tables(owner: &Client) -> Vec<(String, &'static str)> {
     let sql = "
         SELECT c.relname::text, coalesce(array_agg(a.attname::text), '{}') FROM pg_class c
           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'runaway_migrations' GROUP BY 1 ORDER BY 1";
-    let rows = owner.query(sql, &[]).await.unwrap();
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname::text <> ALL ($1) GROUP BY 1 ORDER BY 1";
+    let rows = owner.query(sql, &[&NOBODYS]).await.unwrap();
     rows.iter()
         .map(|row| {
             let (table, columns): (String, Vec<String>) = (row.get(0), row.get(1));
@@ -92,6 +95,32 @@ async fn without_a_where_every_statement_touches_one_athletes_rows() {
     let visible = try_as(&mut app, &as_ada, "SELECT * FROM activities").await;
     assert_eq!((visible, try_as(&mut app, &worker, "SELECT * FROM strava_tokens").await), (Some(1), Some(1)));
     assert_eq!(try_as(&mut app, &as_ada, "SELECT * FROM strava_tokens").await, None);
+}
+
+#[tokio::test]
+async fn what_is_nobodys_is_out_of_reach_for_athletes_and_workers() {
+    let (world, ada, _) = two_athletes().await;
+    let mut app = world.database.app().await;
+    let worker = format!("SET LOCAL ROLE runaway_worker; SELECT set_config('runaway.athlete_id', '{ADA}', true)");
+    for table in NOBODYS {
+        for setup in [claims("runaway_athlete", ada), claims("authenticated", ada), claims("anon", ada), worker.clone()] {
+            for sql in [format!("SELECT * FROM {table}"), format!("DELETE FROM {table}")] {
+                assert!(app_refuses(&mut app, &setup, &sql).await, "{setup}: {sql}");
+            }
+        }
+    }
+}
+
+/// Whether the role may not run the statement; the login may not even become most roles.
+async fn app_refuses(client: &mut Client, setup: &str, sql: &str) -> bool {
+    let tx = client.transaction().await.unwrap();
+    let denied = |error: tokio_postgres::Error| error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    let refused = match tx.batch_execute(setup).await {
+        Ok(()) => tx.execute(sql, &[]).await.is_err_and(denied),
+        Err(error) => denied(error),
+    };
+    tx.rollback().await.unwrap();
+    refused
 }
 
 #[tokio::test]

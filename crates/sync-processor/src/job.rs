@@ -3,25 +3,25 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
-use runaway_core::db::sync_jobs::{self, Ending, Lease, SyncJob};
-use runaway_core::db::{DbError, activities, athletes, strava_tokens};
+use runaway_core::db::activities::Unreadable;
+use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
+use runaway_core::db::{DbError, activities, athletes, rate_budget, strava_tokens};
 use runaway_core::flows::{AccessError, fresh_token};
 use runaway_core::queue::SEND_DELAY_S_MAX;
 use runaway_core::strava::StravaError;
-use runaway_core::telemetry;
+use runaway_core::{telemetry, vault};
 use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::App;
-use crate::failure::{Consequence, WorkError, consequence};
+use crate::budget::{CallError, Refusal};
+use crate::failure::{Consequence, WorkError, consequence, jitter};
 use crate::page::{self, Page};
 
 /// How long a claim lasts without a checkpoint: longer than one page with all its tries.
 const LEASE: SignedDuration = SignedDuration::from_mins(3);
 /// Another page is begun only while so much time is left; a slow one with its three tries may need it.
 const HANDOVER_MARGIN: Duration = Duration::from_secs(75);
-/// Jobs that wait for the same window start within so many seconds of it.
-const JITTER_S_MAX: i64 = 20;
 
 /// When the invocation must be over.
 #[derive(Debug, Clone, Copy)]
@@ -43,7 +43,7 @@ enum Stop {
     Finished,
     LeaseLost,
     OutOfTime,
-    Refused(StravaError),
+    Refused(Refusal),
     NotConnected,
 }
 
@@ -52,18 +52,22 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
     let now = app.clock.now();
     let lease = Lease { job_id, token: Uuid::new_v4() };
     let tx = app.db.system().await?;
-    let claimed = sync_jobs::claim(&tx, &lease, now, now + LEASE).await?;
+    let (claimed, paused_until) = tokio::join!(biased; sync_jobs::claim(&tx, &lease, now, now + LEASE), rate_budget::paused_until(&tx));
+    let (claimed, opens_at) = (claimed?, paused_until?);
     tx.commit().await?;
     let Some(mut job) = claimed else {
         tracing::info!(job.id = %job_id, "Job {job_id} is finished, asleep, or worked on by another");
         return Ok(());
     };
     tracing::info!(job.id = %job_id, athlete.id = job.athlete_id, pages = job.pages_done, "Claimed job {job_id}");
+    if opens_at > now {
+        return conclude(app, &job, &lease, Stop::Refused(Refusal::NoBudget { opens_at })).await;
+    }
     let stop = match walk(app, &mut job, &lease, deadline).await {
         Ok(stop) => stop,
         Err(error) => {
             // The next delivery need not wait for the lease to run out.
-            hand_back(app, &job, &lease, app.clock.now()).await?;
+            hand_back(app, &job, &lease, Rest { not_before: app.clock.now(), is_failing: false }).await?;
             return Err(error);
         }
     };
@@ -82,17 +86,18 @@ async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -
         let usable = match fresh_token(&app.db, &app.vault, &app.strava, job.athlete_id, now, rejected.as_ref()).await {
             Ok(fresh) => token.insert(fresh),
             Err(AccessError::NotConnected) => return Ok(Stop::NotConnected),
-            Err(AccessError::Strava(error)) => return Ok(Stop::Refused(error)),
+            Err(AccessError::Strava(error)) => return Ok(Stop::Refused(error.into())),
             Err(error) => return Err(WorkError::Token(error)),
         };
         let page = match page::fetch(app, job, usable, now).await {
             Ok(page) => page,
             // Once: a token that looked valid may have been replaced or taken back. Twice, and it is refused for good.
-            Err(StravaError::TokenRejected) if rejected.is_none() => {
+            Err(CallError::Refused(Refusal::Strava(StravaError::TokenRejected))) if rejected.is_none() => {
                 rejected = token.take();
                 continue;
             }
-            Err(error) => return Ok(Stop::Refused(error)),
+            Err(CallError::Refused(refusal)) => return Ok(Stop::Refused(refusal)),
+            Err(CallError::Db(error)) => return Err(error.into()),
         };
         if !save(app, job, lease, &page).await? {
             return Ok(Stop::LeaseLost);
@@ -133,36 +138,61 @@ async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result
             Ok(())
         }
         Stop::OutOfTime => {
-            hand_back(app, job, lease, now).await?;
+            hand_back(app, job, lease, Rest { not_before: now, is_failing: false }).await?;
             Ok(app.queue.send(job_id, 0).await?)
         }
         Stop::NotConnected => {
             let sentence = "Strava is not connected. Please connect it and start the sync again.";
             fail(app, job, lease, sentence, false, now).await
         }
-        Stop::Refused(error) => {
-            let jitter_s = i64::from(lease.token.as_bytes()[0]) % JITTER_S_MAX;
-            let next = consequence(&error, job.created_at, now, jitter_s);
-            log_refusal(job, &error, next);
+        Stop::Refused(refusal) => {
+            let next = consequence(&refusal, job.failing_since, now);
+            log_refusal(job, &refusal, next);
+            if let Refusal::Strava(StravaError::Unreadable { what, body }) = &refusal {
+                keep_answer(app, job, what, body.as_str(), now).await?;
+            }
             match next {
-                Consequence::Sleep(until) => sleep(app, job, lease, until, now).await,
+                Consequence::Wait(until) => sleep(app, job, lease, Rest { not_before: until, is_failing: false }, now).await,
+                Consequence::TryAgain { at, pauses_all } => {
+                    if pauses_all {
+                        rate_budget::pause(app.db.system().await?, at).await?;
+                    }
+                    sleep(app, job, lease, Rest { not_before: at, is_failing: true }, now).await
+                }
                 Consequence::End { sentence, disconnects } => fail(app, job, lease, sentence, disconnects, now).await,
             }
         }
     }
 }
 
-fn log_refusal(job: &SyncJob, error: &StravaError, next: Consequence) {
-    let (job_id, cause) = (job.id, telemetry::chain(error));
+fn log_refusal(job: &SyncJob, refusal: &Refusal, next: Consequence) {
+    let (job_id, cause) = (job.id, telemetry::chain(refusal));
     let next = match next {
-        Consequence::Sleep(until) => format!("it goes on at {until}"),
+        Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
         Consequence::End { .. } => "it ends".to_owned(),
     };
-    if matches!(error, StravaError::ApplicationRefused(_)) {
-        tracing::error!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
-    } else {
-        tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refused a call for job {job_id}");
+    match refusal {
+        Refusal::NoBudget { .. } => {
+            tracing::info!(job.id = %job_id, athlete.id = job.athlete_id, next, "No call of Strava is left for job {job_id}");
+        }
+        // An alarm looks for this sentence.
+        Refusal::Strava(StravaError::ApplicationRefused(_)) => {
+            tracing::error!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
+        }
+        Refusal::Strava(_) => {
+            tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refused a call for job {job_id}");
+        }
     }
+}
+
+/// Keeps an answer that could not be read three times in a row; the same one is kept once.
+async fn keep_answer(app: &App, job: &SyncJob, what: &str, body: &str, now: Timestamp) -> Result<(), DbError> {
+    let verbatim = body.replace('\0', "");
+    let content_hash = vault::fingerprint(verbatim.as_bytes());
+    let answer = Unreadable { verbatim, content_hash, reason: format!("the answer is not {what}") };
+    let tx = app.db.worker(job.athlete_id).await?;
+    activities::keep_aside(&tx, &[answer], now).await?;
+    tx.commit().await
 }
 
 async fn finish(app: &App, job: &SyncJob, lease: &Lease, now: Timestamp) -> Result<(), WorkError> {
@@ -196,16 +226,16 @@ async fn fail(app: &App, job: &SyncJob, lease: &Lease, sentence: &str, disconnec
     Ok(())
 }
 
-async fn hand_back(app: &App, job: &SyncJob, lease: &Lease, not_before: Timestamp) -> Result<(), DbError> {
-    let tx = app.db.worker(job.athlete_id).await?;
-    sync_jobs::give_back(&tx, lease, not_before, app.clock.now()).await?;
-    tx.commit().await
+async fn hand_back(app: &App, job: &SyncJob, lease: &Lease, rest: Rest) -> Result<(), DbError> {
+    sync_jobs::give_back(app.db.worker(job.athlete_id).await?, lease, rest, app.clock.now()).await
 }
 
-/// Gives the job back until then. A delayed message wakes it where SQS can wait that long, `process-pending` otherwise.
-async fn sleep(app: &App, job: &SyncJob, lease: &Lease, until: Timestamp, now: Timestamp) -> Result<(), WorkError> {
-    hand_back(app, job, lease, until).await?;
-    let delay_s = until.duration_since(now).as_secs();
+/// Gives the job back until then, and a little later than others that wait for the same moment. A delayed message wakes
+/// it where SQS can wait that long, `process-pending` otherwise.
+async fn sleep(app: &App, job: &SyncJob, lease: &Lease, rest: Rest, now: Timestamp) -> Result<(), WorkError> {
+    let not_before = rest.not_before + jitter(job.id);
+    hand_back(app, job, lease, Rest { not_before, ..rest }).await?;
+    let delay_s = not_before.duration_since(now).as_secs();
     if delay_s <= SEND_DELAY_S_MAX {
         app.queue.send(job.id, delay_s).await?;
     }

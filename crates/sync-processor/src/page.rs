@@ -7,10 +7,11 @@ use jiff::Timestamp;
 use runaway_core::db::activities::{ListedSummary, Unreadable};
 use runaway_core::db::sync_jobs::{Checkpoint, SyncJob};
 use runaway_core::domain::{ListedActivity, NextPage, walk_progress};
-use runaway_core::strava::{ActivitiesPage, ListBounds, PER_PAGE_MAX, ReadObject, StravaError, read_summary};
+use runaway_core::strava::{ActivitiesPage, ListBounds, PER_PAGE_MAX, ReadObject, read_summary};
 use secrecy::SecretString;
 
 use crate::App;
+use crate::budget::{self, CallError};
 
 /// Tries after the first, for network errors and 5xx.
 const RETRIES_MAX: usize = 2;
@@ -35,14 +36,19 @@ pub(crate) struct Page {
 }
 
 /// Fetches the next page of a job's walk.
-pub(crate) async fn fetch(app: &App, job: &SyncJob, token: &SecretString, now: Timestamp) -> Result<Page, StravaError> {
+pub(crate) async fn fetch(app: &App, job: &SyncJob, token: &SecretString, now: Timestamp) -> Result<Page, CallError> {
     // With `after` alone Strava lists the oldest first: a walk always has an upper bound.
     let newest = job.bounds.before_s.unwrap_or(now.as_second() + FUTURE_S);
     let bounds =
         ListBounds { after_s: job.bounds.after_s, before_s: Some(job.walk.before_s.unwrap_or(newest).min(newest)), per_page: PER_PAGE_MAX };
-    let policy = ExponentialBuilder::default().with_min_delay(RETRY_PAUSE_MIN).with_max_times(RETRIES_MAX).with_jitter();
-    let listed = (|| app.strava.list_activities(token, bounds)).retry(policy).when(StravaError::is_transient).await?;
+    let listed = patiently(|| budget::call(app, job.lane, app.strava.list_activities(token, bounds))).await?;
     Ok(read(job, &listed, now))
+}
+
+/// Tries a call again after network errors, 5xx and answers that cannot be read.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T, CallError>>>(call: impl FnMut() -> F) -> Result<T, CallError> {
+    let policy = ExponentialBuilder::default().with_min_delay(RETRY_PAUSE_MIN).with_max_times(RETRIES_MAX).with_jitter();
+    call.retry(policy).when(CallError::is_transient).await
 }
 
 fn read(job: &SyncJob, page: &ActivitiesPage, now: Timestamp) -> Page {

@@ -126,7 +126,11 @@ async fn keep_verbatim(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) ->
     Ok(())
 }
 
-async fn keep_aside(tx: &WorkerTx, unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
+/// Keeps what could not be read; the same object is kept once.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn keep_aside(tx: &WorkerTx, unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
     if unreadable.is_empty() {
         return Ok(());
     }

@@ -9,6 +9,7 @@ pub mod activities;
 pub mod athletes;
 pub mod oauth_states;
 mod pool;
+pub mod rate_budget;
 pub mod strava_tokens;
 pub mod sync_jobs;
 mod tx;

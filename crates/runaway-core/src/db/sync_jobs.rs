@@ -7,7 +7,7 @@ use uuid::Uuid;
 
 use super::tx::{Params, Scope};
 use super::{AthleteTx, DbError, JobAccess, SystemTx, WorkerTx};
-use crate::domain::{SyncBounds, SyncType, Walk, WalkStep};
+use crate::domain::{Lane, SyncBounds, SyncType, Walk, WalkStep};
 
 /// How often a lease may run out before the job is given up.
 pub const STRIKES_MAX: i32 = 3;
@@ -23,7 +23,7 @@ const STRUCK_OUT: &str = "The sync was interrupted several times and has been st
 const COLUMNS: &str = "id, athlete_id, sync_type, status, after_s, before_s, max_activities, progress, pages_done, \
      activities_processed, activities_failed, error_message, created_at, started_at, updated_at, completed_at, \
      walk_before_s, walk_oldest_s, walk_ids, walk_step, \
-     (SELECT extract(epoch FROM member_since)::bigint FROM athletes WHERE athletes.id = athlete_id)";
+     (SELECT extract(epoch FROM member_since)::bigint FROM athletes WHERE athletes.id = athlete_id), lane, failing_since";
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -58,11 +58,15 @@ pub struct SyncJob {
     pub walk: Walk,
     /// When the athlete joined Strava, epoch seconds, where known.
     pub member_since_s: Option<i64>,
+    /// Whose turn it is at Strava.
+    pub lane: Lane,
+    /// Since when no page has come, for reasons other than the rate limit.
+    pub failing_since: Option<Timestamp>,
 }
 
 fn from_row(row: &Row) -> Result<SyncJob, DbError> {
     let sync_type: &str = row.try_get(2)?;
-    let step: &str = row.try_get(19)?;
+    let (step, lane): (&str, &str) = (row.try_get(19)?, row.try_get(21)?);
     Ok(SyncJob {
         id: row.try_get(0)?,
         athlete_id: row.try_get(1)?,
@@ -89,6 +93,8 @@ fn from_row(row: &Row) -> Result<SyncJob, DbError> {
             step: WalkStep::parse(step).ok_or(DbError::Unexpected("sync_jobs.walk_step"))?,
         },
         member_since_s: row.try_get(20)?,
+        lane: Lane::parse(lane).ok_or(DbError::Unexpected("sync_jobs.lane"))?,
+        failing_since: row.try_get(22)?,
     })
 }
 
@@ -135,12 +141,12 @@ pub async fn insert(
     now: Timestamp,
 ) -> Result<Option<SyncJob>, DbError> {
     let sql = format!(
-        "INSERT INTO sync_jobs (id, athlete_id, sync_type, after_s, before_s, max_activities, not_before, created_at, updated_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $7, $7)
+        "INSERT INTO sync_jobs (id, athlete_id, sync_type, after_s, before_s, max_activities, lane, not_before, created_at, updated_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $8, $7, $7, $7)
          ON CONFLICT (athlete_id, sync_type) WHERE status IN ('pending', 'in_progress') DO NOTHING
          RETURNING {COLUMNS}"
     );
-    let sync_type = bounds.sync_type.as_str();
+    let (sync_type, lane) = (bounds.sync_type.as_str(), Lane::of_request(bounds, now).as_str());
     let params: Params<'_> = &[
         (&id, Type::UUID),
         (&athlete_id, Type::INT8),
@@ -149,8 +155,20 @@ pub async fn insert(
         (&bounds.before_s, Type::INT8),
         (&bounds.max_activities, Type::INT4),
         (&now, Type::TIMESTAMPTZ),
+        (&lane, Type::TEXT),
     ];
     tx.tx().query_opt(&sql, params).await?.as_ref().map(from_row).transpose()
+}
+
+/// Lets a job go on at once in a more urgent lane: an athlete now waits for what was planned for later.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn hasten(tx: &impl JobAccess, id: Uuid, lane: Lane, now: Timestamp) -> Result<SyncJob, DbError> {
+    let sql =
+        format!("UPDATE sync_jobs SET lane = $2, not_before = least(not_before, $3), updated_at = $3 WHERE id = $1 RETURNING {COLUMNS}");
+    let row = tx.tx().query_opt(&sql, &[(&id, Type::UUID), (&lane.as_str(), Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+    row.as_ref().map(from_row).transpose()?.ok_or(DbError::Unexpected("sync_jobs.id"))
 }
 
 /// Gives an unfinished job wider bounds. Its walk begins anew and whoever holds it loses the lease: what it has not
@@ -159,8 +177,10 @@ pub async fn insert(
 /// # Errors
 /// See [`DbError`].
 pub async fn widen(tx: &impl JobAccess, id: Uuid, bounds: &SyncBounds, now: Timestamp) -> Result<SyncJob, DbError> {
+    let lane = Lane::of_request(bounds, now).as_str();
     let sql = format!(
-        "UPDATE sync_jobs SET after_s = $2, before_s = $3, max_activities = $4, updated_at = $5, walk_before_s = NULL, walk_oldest_s = NULL,
+        "UPDATE sync_jobs SET after_s = $2, before_s = $3, max_activities = $4, updated_at = $5, not_before = least(not_before, $5), lane = $6,
+                walk_before_s = NULL, walk_oldest_s = NULL,
                 walk_ids = '{{}}', walk_step = 'page', activities_processed = 0, activities_failed = 0, lease_token = NULL, lease_expires_at = NULL
           WHERE id = $1 RETURNING {COLUMNS}"
     );
@@ -170,6 +190,7 @@ pub async fn widen(tx: &impl JobAccess, id: Uuid, bounds: &SyncBounds, now: Time
         (&bounds.before_s, Type::INT8),
         (&bounds.max_activities, Type::INT4),
         (&now, Type::TIMESTAMPTZ),
+        (&lane, Type::TEXT),
     ];
     let row = tx.tx().query_opt(&sql, params).await?;
     row.as_ref().map(from_row).transpose()?.ok_or(DbError::Unexpected("sync_jobs.id"))
@@ -248,7 +269,7 @@ pub async fn checkpoint(tx: &WorkerTx, lease: &Lease, page: &Checkpoint, now: Ti
     let sql = "
         UPDATE sync_jobs SET walk_before_s = $3, walk_oldest_s = $4, walk_ids = $5, walk_step = $6, pages_done = pages_done + 1,
                activities_processed = activities_processed + $7, activities_failed = activities_failed + $8,
-               progress = greatest(progress, least($9, 99)), updated_at = $10, lease_expires_at = $11
+               progress = greatest(progress, least($9, 99)), updated_at = $10, lease_expires_at = $11, failing_since = NULL
          WHERE id = $1 AND lease_token = $2 AND status = 'in_progress' RETURNING 1";
     let step = page.walk.step.as_str();
     let params: Params<'_> = &[
@@ -267,17 +288,32 @@ pub async fn checkpoint(tx: &WorkerTx, lease: &Lease, page: &Checkpoint, now: Ti
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
 
-/// Gives the lease back, so that the job is taken up again at `not_before`.
+/// Why and until when a job is laid aside.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    /// It is taken up again then.
+    pub not_before: Timestamp,
+    /// Whether something is wrong, rather than time or the rate limit used up.
+    pub is_failing: bool,
+}
+
+/// Gives the lease back, so that the job is taken up again later.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn give_back(tx: &WorkerTx, lease: &Lease, not_before: Timestamp, now: Timestamp) -> Result<(), DbError> {
+pub async fn give_back(tx: WorkerTx, lease: &Lease, rest: Rest, now: Timestamp) -> Result<(), DbError> {
     let sql = "
-        UPDATE sync_jobs SET not_before = $3, updated_at = $4, sent_at = NULL, lease_token = NULL, lease_expires_at = NULL
+        UPDATE sync_jobs SET not_before = $3, updated_at = $4, sent_at = NULL, lease_token = NULL, lease_expires_at = NULL,
+               failing_since = CASE WHEN $5 THEN coalesce(failing_since, $4) ELSE failing_since END
          WHERE id = $1 AND lease_token = $2 AND status = 'in_progress'";
-    let params: Params<'_> =
-        &[(&lease.job_id, Type::UUID), (&lease.token, Type::UUID), (&not_before, Type::TIMESTAMPTZ), (&now, Type::TIMESTAMPTZ)];
-    tx.tx().query(sql, params).await?;
+    let params: Params<'_> = &[
+        (&lease.job_id, Type::UUID),
+        (&lease.token, Type::UUID),
+        (&rest.not_before, Type::TIMESTAMPTZ),
+        (&now, Type::TIMESTAMPTZ),
+        (&rest.is_failing, Type::BOOL),
+    ];
+    tx.finish_with(sql, params).await?;
     Ok(())
 }
 
@@ -324,7 +360,7 @@ pub async fn take_due(tx: &SystemTx, now: Timestamp) -> Result<Vec<Uuid>, DbErro
          WHERE id IN (SELECT id FROM sync_jobs
                        WHERE status IN ('pending', 'in_progress') AND not_before <= $1 AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
                          AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))
-                       ORDER BY not_before, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+                       ORDER BY lane = 'backfill', not_before, id LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING id";
     #[expect(clippy::cast_precision_loss, reason = "two minutes")]
     let unsent_after_s = UNSENT_AFTER_S as f64;
