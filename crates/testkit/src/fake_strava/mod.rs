@@ -1,6 +1,7 @@
 //! A Strava that speaks HTTP: athletes with their lists, tokens that expire and rotate, rate limits with their
 //! headers, and failures on demand. It refuses what the real one refuses and notes every call it did not expect.
 
+mod detail;
 mod faults;
 mod listing;
 mod model;
