@@ -26,6 +26,7 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
         INSERT INTO activity_details (activity_id, athlete_id) SELECT id * 100, id FROM athletes;
         INSERT INTO best_efforts (activity_id, athlete_id, distance_m, elapsed_time) SELECT id * 100, id, 1000, 300 FROM athletes;
         INSERT INTO sync_jobs (id, athlete_id, sync_type) SELECT gen_random_uuid(), id, 'full' FROM athletes;
+        INSERT INTO vanished_candidates (job_id, activity_id, athlete_id) SELECT id, athlete_id * 100, athlete_id FROM sync_jobs;
         INSERT INTO chat_conversations (id, athlete_id, conversation_id, role, message) SELECT gen_random_uuid(), id, gen_random_uuid(), 'user', 'x' FROM athletes;
         INSERT INTO athlete_ai_profiles (athlete_id) SELECT id FROM athletes;
         INSERT INTO training_journal (id, athlete_id, week_start_date, narrative, week_stats, generation_model)

@@ -1,12 +1,13 @@
 //! Every call of Strava's API goes through here: reserved before, corrected by the answer's headers after.
 
 use jiff::Timestamp;
-use runaway_core::db::{DbError, rate_budget};
+use runaway_core::db::rate_budget;
 use runaway_core::domain::{Lane, next_daily_window, next_quarter_hour};
 use runaway_core::strava::budget::Terms;
 use runaway_core::strava::{Answer, StravaError};
 
 use crate::App;
+use crate::access::CallError;
 
 /// Why a call brought nothing, though nothing of ours is broken.
 #[derive(Debug, thiserror::Error)]
@@ -20,28 +21,6 @@ pub(crate) enum Refusal {
     /// Strava's answer.
     #[error(transparent)]
     Strava(#[from] StravaError),
-}
-
-/// Why a call brought nothing.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum CallError {
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-    #[error("the rate budget could not be had")]
-    Db(#[from] DbError),
-}
-
-impl CallError {
-    /// Whether the same call may succeed in a moment.
-    pub(crate) fn is_transient(&self) -> bool {
-        matches!(self, Self::Refused(Refusal::Strava(error)) if error.is_transient())
-    }
-}
-
-impl From<StravaError> for CallError {
-    fn from(error: StravaError) -> Self {
-        Self::Refused(Refusal::Strava(error))
-    }
 }
 
 /// Makes one call in a lane, if there is budget for it. `ask` is not begun before that.

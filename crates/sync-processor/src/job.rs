@@ -5,21 +5,21 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use runaway_core::db::activities::Unreadable;
 use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
-use runaway_core::db::{DbError, activities, athletes, rate_budget, strava_tokens};
-use runaway_core::flows::{AccessError, fresh_token};
+use runaway_core::db::{DbError, activities, athletes, rate_budget, strava_tokens, vanished};
 use runaway_core::queue::SEND_DELAY_S_MAX;
 use runaway_core::strava::StravaError;
 use runaway_core::{telemetry, vault};
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::App;
-use crate::budget::{CallError, Refusal};
+use crate::access::{Access, CallError};
+use crate::budget::Refusal;
 use crate::failure::{Consequence, WorkError, consequence, jitter};
 use crate::page::{self, Page};
+use crate::vanished::settle;
 
 /// How long a claim lasts without a checkpoint: longer than one page with all its tries.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(3);
 /// Another page is begun only while so much time is left; a slow one with its three tries may need it.
 const HANDOVER_MARGIN: Duration = Duration::from_secs(75);
 
@@ -33,18 +33,34 @@ impl Deadline {
         Self(Instant::now() + time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    fn allows_another_page(self) -> bool {
+    pub(crate) fn allows_another_page(self) -> bool {
         self.0.saturating_duration_since(Instant::now()) > HANDOVER_MARGIN
     }
 }
 
-/// Why the walk stopped.
-enum Stop {
-    Finished,
+/// Why the work on a job stopped.
+pub(crate) enum Stop {
+    /// All is done.
+    Finished {
+        /// What the athlete shall know about it.
+        note: Option<&'static str>,
+    },
     LeaseLost,
     OutOfTime,
     Refused(Refusal),
     NotConnected,
+}
+
+impl Stop {
+    /// What a call that failed means for the work; `Err` for faults of ours.
+    pub(crate) fn of(error: CallError) -> Result<Self, WorkError> {
+        match error {
+            CallError::Refused(refusal) => Ok(Self::Refused(refusal)),
+            CallError::NotConnected => Ok(Self::NotConnected),
+            CallError::Db(error) => Err(error.into()),
+            CallError::Token(error) => Err(WorkError::Token(error)),
+        }
+    }
 }
 
 /// Works on a job as long as there is time. A job that is finished, asleep or somebody else's is left alone.
@@ -63,7 +79,8 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
     if opens_at > now {
         return conclude(app, &job, &lease, Stop::Refused(Refusal::NoBudget { opens_at })).await;
     }
-    let stop = match walk(app, &mut job, &lease, deadline).await {
+    let mut access = Access::new(app, job.athlete_id, job.lane);
+    let stop = match walk(app, &mut job, &lease, &mut access, deadline).await {
         Ok(stop) => stop,
         Err(error) => {
             // The next delivery need not wait for the lease to run out.
@@ -74,30 +91,14 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
     conclude(app, &job, &lease, stop).await
 }
 
-async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -> Result<Stop, WorkError> {
-    let mut token: Option<SecretString> = None;
-    let mut rejected: Option<SecretString> = None;
+async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, access: &mut Access<'_>, deadline: Deadline) -> Result<Stop, WorkError> {
     // The first page is fetched however little time is left: a job that only ever handed itself over would go round
     // for ever. Should the time run out over it, the lease does too, and that is counted.
     let mut is_first = true;
     while is_first || deadline.allows_another_page() {
-        let now = app.clock.now();
-        // Asked for with every page, for a walk may outlive its token; without need for a refresh it is one read.
-        let usable = match fresh_token(&app.db, &app.vault, &app.strava, job.athlete_id, now, rejected.as_ref()).await {
-            Ok(fresh) => token.insert(fresh),
-            Err(AccessError::NotConnected) => return Ok(Stop::NotConnected),
-            Err(AccessError::Strava(error)) => return Ok(Stop::Refused(error.into())),
-            Err(error) => return Err(WorkError::Token(error)),
-        };
-        let page = match page::fetch(app, job, usable, now).await {
+        let page = match page::fetch(app, job, access, app.clock.now()).await {
             Ok(page) => page,
-            // Once: a token that looked valid may have been replaced or taken back. Twice, and it is refused for good.
-            Err(CallError::Refused(Refusal::Strava(StravaError::TokenRejected))) if rejected.is_none() => {
-                rejected = token.take();
-                continue;
-            }
-            Err(CallError::Refused(refusal)) => return Ok(Stop::Refused(refusal)),
-            Err(CallError::Db(error)) => return Err(error.into()),
+            Err(error) => return Stop::of(error),
         };
         if !save(app, job, lease, &page).await? {
             return Ok(Stop::LeaseLost);
@@ -107,9 +108,10 @@ async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -
         job.walk = page.checkpoint.walk;
         job.processed += page.checkpoint.processed;
         job.failed += page.checkpoint.failed;
+        job.saw_private |= page.checkpoint.saw_private;
         job.pages_done += 1;
         if ends {
-            return Ok(Stop::Finished);
+            return settle(app, job, lease, access, deadline).await;
         }
     }
     Ok(Stop::OutOfTime)
@@ -123,6 +125,10 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
         return Ok(false);
     }
     activities::save_page(&tx, &page.summaries, &page.unreadable, now).await?;
+    vanished::strike_off(&tx, job.id, &page.listed, job.walk.before_s.is_none()).await?;
+    if let Some(stretch) = &page.stretch {
+        vanished::note(&tx, job.id, stretch, &page.listed).await?;
+    }
     tx.commit().await?;
     let (saved, failed) = (page.summaries.len(), page.unreadable.len());
     tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, page = job.pages_done + 1, saved, failed, "Saved a page");
@@ -132,7 +138,7 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
 async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result<(), WorkError> {
     let (now, job_id) = (app.clock.now(), job.id);
     match stop {
-        Stop::Finished => finish(app, job, lease, now).await,
+        Stop::Finished { note } => finish(app, job, lease, note, now).await,
         Stop::LeaseLost => {
             tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, "Job {job_id} is worked on by another; this page was dropped");
             Ok(())
@@ -195,13 +201,13 @@ async fn keep_answer(app: &App, job: &SyncJob, what: &str, body: &str, now: Time
     tx.commit().await
 }
 
-async fn finish(app: &App, job: &SyncJob, lease: &Lease, now: Timestamp) -> Result<(), WorkError> {
+async fn finish(app: &App, job: &SyncJob, lease: &Lease, note: Option<&str>, now: Timestamp) -> Result<(), WorkError> {
     let tx = app.db.worker(job.athlete_id).await?;
     let zones = activities::newest_zones(&tx).await?;
     if let Some(name) = zones.iter().find_map(|zone| known_zone(zone)) {
         athletes::set_timezone(&tx, &name).await?;
     }
-    if sync_jobs::end(&tx, lease, Ending::Completed, now).await? {
+    if sync_jobs::end(&tx, lease, Ending::Completed(note), now).await? {
         tx.commit().await?;
         tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, activities = job.processed, failed = job.failed, "Completed job {}", job.id);
     }

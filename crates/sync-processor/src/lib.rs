@@ -1,13 +1,15 @@
 //! The worker: takes batches of the sync queue and the schedules' tasks, and works jobs off page by page.
 //!
-//! `job.rs` tells the life of one job, `page.rs` that of one page; every call of Strava passes `budget.rs`, and
-//! `failure.rs` says what a refusal means.
+//! `job.rs` tells the life of one job, `page.rs` that of one page; every call of Strava passes `access.rs` and
+//! `budget.rs`, and `failure.rs` says what a refusal means.
 
+mod access;
 mod budget;
 mod failure;
 mod job;
 mod page;
 mod tasks;
+mod vanished;
 
 use std::time::SystemTime;
 

@@ -75,16 +75,25 @@ pub struct Unreadable {
 /// # Errors
 /// See [`DbError`].
 pub async fn save_page(tx: &WorkerTx, page: &[ListedSummary], unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
+    let activities: Vec<&Activity> = page.iter().map(|listed| &listed.activity).collect();
     let (activities, raw, aside) = tokio::join!(
         biased;
-        upsert(tx, page, now),
+        upsert(tx, &activities, now),
         keep_verbatim(tx, page, now),
         keep_aside(tx, unreadable, now),
     );
     activities.and(raw).and(aside)
 }
 
-async fn upsert(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) -> Result<(), DbError> {
+/// Takes over what has changed of a stored activity that was asked for by itself.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn refresh(tx: &WorkerTx, activity: &Activity, now: Timestamp) -> Result<(), DbError> {
+    upsert(tx, &[activity], now).await
+}
+
+async fn upsert(tx: &WorkerTx, page: &[&Activity], now: Timestamp) -> Result<(), DbError> {
     let names = || COLUMNS.iter().map(|(name, _)| *name);
     let list = |form: &dyn Fn(&str) -> String| names().map(form).collect::<Vec<_>>().join(", ");
     let sql = format!(
@@ -106,7 +115,7 @@ async fn upsert(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) -> Result
             name => format!("excluded.{name}"),
         }),
     );
-    let rows = Value::Array(page.iter().map(|listed| row(&listed.activity)).collect()).to_string();
+    let rows = Value::Array(page.iter().map(|activity| row(activity)).collect()).to_string();
     let params: Params<'_> = &[(&tx.athlete_id(), Type::INT8), (&rows, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     tx.tx().query(&sql, params).await?;
     Ok(())

@@ -13,6 +13,7 @@ pub mod rate_budget;
 pub mod strava_tokens;
 pub mod sync_jobs;
 mod tx;
+pub mod vanished;
 
 pub use pool::{Db, connector};
 pub use tx::{AthleteTx, JobAccess, SystemTx, WorkerTx};

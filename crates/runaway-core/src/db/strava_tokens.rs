@@ -53,6 +53,15 @@ pub async fn get(tx: &WorkerTx) -> Result<Option<SealedTokens>, DbError> {
     tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8)]).await?.as_ref().map(from_row).transpose()
 }
 
+/// What the athlete has granted; nothing where no tokens are held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn scopes(tx: &WorkerTx) -> Result<Vec<String>, DbError> {
+    let row = tx.tx().query_opt("SELECT scopes FROM strava_tokens WHERE athlete_id = $1", &[(&tx.athlete_id(), Type::INT8)]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+}
+
 /// The tokens, with their row locked until the transaction ends: whoever waits here sees what the one before wrote.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ const STRUCK_OUT: &str = "The sync was interrupted several times and has been st
 const COLUMNS: &str = "id, athlete_id, sync_type, status, after_s, before_s, max_activities, progress, pages_done, \
      activities_processed, activities_failed, error_message, created_at, started_at, updated_at, completed_at, \
      walk_before_s, walk_oldest_s, walk_ids, walk_step, \
-     (SELECT extract(epoch FROM member_since)::bigint FROM athletes WHERE athletes.id = athlete_id), lane, failing_since";
+     (SELECT extract(epoch FROM member_since)::bigint FROM athletes WHERE athletes.id = athlete_id), lane, failing_since, saw_private";
 
 /// One row.
 #[derive(Debug, Clone)]
@@ -62,6 +62,8 @@ pub struct SyncJob {
     pub lane: Lane,
     /// Since when no page has come, for reasons other than the rate limit.
     pub failing_since: Option<Timestamp>,
+    /// Whether the walk met a private activity.
+    pub saw_private: bool,
 }
 
 fn from_row(row: &Row) -> Result<SyncJob, DbError> {
@@ -95,6 +97,7 @@ fn from_row(row: &Row) -> Result<SyncJob, DbError> {
         member_since_s: row.try_get(20)?,
         lane: Lane::parse(lane).ok_or(DbError::Unexpected("sync_jobs.lane"))?,
         failing_since: row.try_get(22)?,
+        saw_private: row.try_get(23)?,
     })
 }
 
@@ -258,6 +261,8 @@ pub struct Checkpoint {
     pub failed: i32,
     /// Percent; never lowers what is stored.
     pub progress: i32,
+    /// Whether a private activity is among them.
+    pub saw_private: bool,
 }
 
 /// Records a page, in the transaction that saves it. `false` means the lease is somebody else's by now: nothing of
@@ -269,7 +274,8 @@ pub async fn checkpoint(tx: &WorkerTx, lease: &Lease, page: &Checkpoint, now: Ti
     let sql = "
         UPDATE sync_jobs SET walk_before_s = $3, walk_oldest_s = $4, walk_ids = $5, walk_step = $6, pages_done = pages_done + 1,
                activities_processed = activities_processed + $7, activities_failed = activities_failed + $8,
-               progress = greatest(progress, least($9, 99)), updated_at = $10, lease_expires_at = $11, failing_since = NULL
+               progress = greatest(progress, least($9, 99)), updated_at = $10, lease_expires_at = $11, failing_since = NULL,
+               saw_private = saw_private OR $12
          WHERE id = $1 AND lease_token = $2 AND status = 'in_progress' RETURNING 1";
     let step = page.walk.step.as_str();
     let params: Params<'_> = &[
@@ -284,7 +290,21 @@ pub async fn checkpoint(tx: &WorkerTx, lease: &Lease, page: &Checkpoint, now: Ti
         (&page.progress, Type::INT4),
         (&now, Type::TIMESTAMPTZ),
         (&expires_at, Type::TIMESTAMPTZ),
+        (&page.saw_private, Type::BOOL),
     ];
+    Ok(tx.tx().query_opt(sql, params).await?.is_some())
+}
+
+/// Prolongs the lease, in the transaction of a step that is no page. `false` where it is somebody else's by now.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn extend(tx: &WorkerTx, lease: &Lease, now: Timestamp, expires_at: Timestamp) -> Result<bool, DbError> {
+    let sql = "
+        UPDATE sync_jobs SET updated_at = $3, lease_expires_at = $4, failing_since = NULL
+         WHERE id = $1 AND lease_token = $2 AND status = 'in_progress' RETURNING 1";
+    let params: Params<'_> =
+        &[(&lease.job_id, Type::UUID), (&lease.token, Type::UUID), (&now, Type::TIMESTAMPTZ), (&expires_at, Type::TIMESTAMPTZ)];
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
 
@@ -320,8 +340,8 @@ pub async fn give_back(tx: WorkerTx, lease: &Lease, rest: Rest, now: Timestamp) 
 /// How a job ends.
 #[derive(Debug, Clone, Copy)]
 pub enum Ending<'a> {
-    /// Everything asked for is stored.
-    Completed,
+    /// Everything asked for is stored; the sentence, if any, is for the athlete.
+    Completed(Option<&'a str>),
     /// It will not be; the sentence is for the athlete.
     Failed(&'a str),
 }
@@ -332,7 +352,7 @@ pub enum Ending<'a> {
 /// See [`DbError`].
 pub async fn end(tx: &WorkerTx, lease: &Lease, ending: Ending<'_>, now: Timestamp) -> Result<bool, DbError> {
     let (status, message) = match ending {
-        Ending::Completed => ("completed", None),
+        Ending::Completed(note) => ("completed", note),
         Ending::Failed(sentence) => ("failed", Some(sentence)),
     };
     let sql = "

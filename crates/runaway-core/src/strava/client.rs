@@ -84,6 +84,16 @@ impl StravaClient {
         self.read(request, "a list", |body| Some(ActivitiesPage { objects: serde_json::from_slice(body).ok()? })).await
     }
 
+    /// One activity with all its details, as Strava sent it.
+    ///
+    /// # Errors
+    /// In [`Answer::outcome`]; [`StravaError::NotFound`] where it is gone or hidden.
+    pub async fn activity(&self, token: &SecretString, id: i64) -> Answer<Box<RawValue>> {
+        let url = format!("{}/activities/{id}", self.config.api_base);
+        let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&[("include_all_efforts", false)]);
+        self.read(request, "an activity", |body| serde_json::from_slice(body).ok()).await
+    }
+
     /// Posts a form to the OAuth base and returns the body of a successful answer.
     pub(super) async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, StravaError> {
         self.answer(self.http.post(format!("{}{path}", self.config.oauth_base)).form(form)).await.outcome

@@ -2,5 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod failures;
+mod limits;
+mod progress;
 mod story;
+mod vanished;
 mod walks;

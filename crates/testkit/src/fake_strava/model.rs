@@ -1,5 +1,6 @@
 //! The state of the fake, and what a test may ask and change.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -196,8 +197,8 @@ impl FakeStrava {
     }
 
     /// Uploads an activity.
-    pub fn add_activity(&self, id: i64, activity: Value) {
-        self.change_history(id, |history| history.push(Listed::of(&activity)));
+    pub fn add_activity(&self, id: i64, activity: impl Borrow<Value>) {
+        self.change_history(id, |history| history.push(Listed::of(activity.borrow())));
     }
 
     /// Deletes an activity.
@@ -244,6 +245,11 @@ impl FakeStrava {
         let tokens = state.issue(id, self.0.clock.now_s() + ttl_s);
         state.athletes.get_mut(&id).expect("the athlete").scope = scope.to_owned();
         tokens
+    }
+
+    /// The athlete has changed what is granted; the tokens stay.
+    pub fn set_scope(&self, id: i64, scope: &str) {
+        self.state().athletes.get_mut(&id).expect("the athlete").scope = scope.to_owned();
     }
 
     /// The athlete takes the permission back: every token is dead.
