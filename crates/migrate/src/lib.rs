@@ -16,6 +16,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0005_coach", include_str!("../../../migrations/0005_coach.sql")),
     ("0006_rate_budget", include_str!("../../../migrations/0006_rate_budget.sql")),
     ("0007_vanished", include_str!("../../../migrations/0007_vanished.sql")),
+    ("0008_details", include_str!("../../../migrations/0008_details.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

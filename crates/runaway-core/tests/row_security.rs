@@ -25,6 +25,8 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
         INSERT INTO unreadable_activities (athlete_id, content_hash, object, reason) SELECT id, sha256('x'), 'x', 'x' FROM athletes;
         INSERT INTO activity_details (activity_id, athlete_id) SELECT id * 100, id FROM athletes;
         INSERT INTO best_efforts (activity_id, athlete_id, distance_m, elapsed_time) SELECT id * 100, id, 1000, 300 FROM athletes;
+        INSERT INTO activity_streams (activity_id, athlete_id, kind, points) SELECT id * 100, id, 'time', 1 FROM athletes;
+        INSERT INTO detail_runs (athlete_id, not_before) SELECT id, now() FROM athletes;
         INSERT INTO sync_jobs (id, athlete_id, sync_type) SELECT gen_random_uuid(), id, 'full' FROM athletes;
         INSERT INTO vanished_candidates (job_id, activity_id, athlete_id) SELECT id, athlete_id * 100, athlete_id FROM sync_jobs;
         INSERT INTO chat_conversations (id, athlete_id, conversation_id, role, message) SELECT gen_random_uuid(), id, gen_random_uuid(), 'user', 'x' FROM athletes;

@@ -60,6 +60,10 @@ impl<'a> Access<'a> {
         Self { app, athlete_id, lane, rejected: None }
     }
 
+    pub(crate) const fn athlete_id(&self) -> i64 {
+        self.athlete_id
+    }
+
     /// Makes one call.
     pub(crate) async fn call<T>(&mut self, ask: impl AsyncFn(&SecretString) -> Answer<T>) -> Result<T, CallError> {
         let policy = ExponentialBuilder::default().with_min_delay(RETRY_PAUSE_MIN).with_max_times(RETRIES_MAX).with_jitter();

@@ -6,6 +6,7 @@ use runaway_core::domain::{next_daily_window, next_quarter_hour};
 use runaway_core::flows::AccessError;
 use runaway_core::queue::QueueError;
 use runaway_core::strava::StravaError;
+use runaway_core::telemetry;
 use uuid::Uuid;
 
 use crate::budget::Refusal;
@@ -94,6 +95,27 @@ pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, n
     match failing_since {
         Some(since) if now.duration_since(since) >= FAILING_MAX => ends(last_words, false),
         _ => Consequence::TryAgain { at: now + pause, pauses_all },
+    }
+}
+
+/// Says in the log what was refused and what becomes of it.
+pub(crate) fn log(job_id: Uuid, athlete_id: i64, refusal: &Refusal, next: Consequence) {
+    let cause = telemetry::chain(refusal);
+    let next = match next {
+        Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
+        Consequence::End { .. } => "it ends".to_owned(),
+    };
+    match refusal {
+        Refusal::NoBudget { .. } => {
+            tracing::info!(job.id = %job_id, athlete.id = athlete_id, next, "No call of Strava is left for job {job_id}");
+        }
+        // An alarm looks for this sentence.
+        Refusal::Strava(StravaError::ApplicationRefused(_)) => {
+            tracing::error!(job.id = %job_id, athlete.id = athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
+        }
+        Refusal::Strava(_) => {
+            tracing::warn!(job.id = %job_id, athlete.id = athlete_id, cause, next, "Strava refused a call for job {job_id}");
+        }
     }
 }
 

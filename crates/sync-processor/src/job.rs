@@ -5,16 +5,16 @@ use std::time::{Duration, Instant, SystemTime};
 use jiff::{SignedDuration, Timestamp};
 use runaway_core::db::activities::Unreadable;
 use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
-use runaway_core::db::{DbError, activities, athletes, rate_budget, strava_tokens, vanished};
+use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, strava_tokens, vanished};
 use runaway_core::queue::SEND_DELAY_S_MAX;
 use runaway_core::strava::StravaError;
-use runaway_core::{telemetry, vault};
 use uuid::Uuid;
 
 use crate::App;
 use crate::access::{Access, CallError};
 use crate::budget::Refusal;
-use crate::failure::{Consequence, WorkError, consequence, jitter};
+use crate::details;
+use crate::failure::{self, Consequence, WorkError, consequence, jitter};
 use crate::page::{self, Page};
 use crate::vanished::settle;
 
@@ -71,10 +71,8 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
     let (claimed, paused_until) = tokio::join!(biased; sync_jobs::claim(&tx, &lease, now, now + LEASE), rate_budget::paused_until(&tx));
     let (claimed, opens_at) = (claimed?, paused_until?);
     tx.commit().await?;
-    let Some(mut job) = claimed else {
-        tracing::info!(job.id = %job_id, "Job {job_id} is finished, asleep, or worked on by another");
-        return Ok(());
-    };
+    // Details have rows of their own; what is neither is finished, asleep, or worked on by another.
+    let Some(mut job) = claimed else { return Box::pin(details::work(app, job_id, deadline)).await };
     tracing::info!(job.id = %job_id, athlete.id = job.athlete_id, pages = job.pages_done, "Claimed job {job_id}");
     if opens_at > now {
         return conclude(app, &job, &lease, Stop::Refused(Refusal::NoBudget { opens_at })).await;
@@ -153,7 +151,7 @@ async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result
         }
         Stop::Refused(refusal) => {
             let next = consequence(&refusal, job.failing_since, now);
-            log_refusal(job, &refusal, next);
+            failure::log(job.id, job.athlete_id, &refusal, next);
             if let Refusal::Strava(StravaError::Unreadable { what, body }) = &refusal {
                 keep_answer(app, job, what, body.as_str(), now).await?;
             }
@@ -171,31 +169,9 @@ async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result
     }
 }
 
-fn log_refusal(job: &SyncJob, refusal: &Refusal, next: Consequence) {
-    let (job_id, cause) = (job.id, telemetry::chain(refusal));
-    let next = match next {
-        Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
-        Consequence::End { .. } => "it ends".to_owned(),
-    };
-    match refusal {
-        Refusal::NoBudget { .. } => {
-            tracing::info!(job.id = %job_id, athlete.id = job.athlete_id, next, "No call of Strava is left for job {job_id}");
-        }
-        // An alarm looks for this sentence.
-        Refusal::Strava(StravaError::ApplicationRefused(_)) => {
-            tracing::error!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
-        }
-        Refusal::Strava(_) => {
-            tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refused a call for job {job_id}");
-        }
-    }
-}
-
 /// Keeps an answer that could not be read three times in a row; the same one is kept once.
 async fn keep_answer(app: &App, job: &SyncJob, what: &str, body: &str, now: Timestamp) -> Result<(), DbError> {
-    let verbatim = body.replace('\0', "");
-    let content_hash = vault::fingerprint(verbatim.as_bytes());
-    let answer = Unreadable { verbatim, content_hash, reason: format!("the answer is not {what}") };
+    let answer = Unreadable::answer(body, &format!("the answer is not {what}"));
     let tx = app.db.worker(job.athlete_id).await?;
     activities::keep_aside(&tx, &[answer], now).await?;
     tx.commit().await
@@ -207,6 +183,7 @@ async fn finish(app: &App, job: &SyncJob, lease: &Lease, note: Option<&str>, now
     if let Some(name) = zones.iter().find_map(|zone| known_zone(zone)) {
         athletes::set_timezone(&tx, &name).await?;
     }
+    detail_runs::ensure(&tx, now).await?;
     if sync_jobs::end(&tx, lease, Ending::Completed(note), now).await? {
         tx.commit().await?;
         tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, activities = job.processed, failed = job.failed, "Completed job {}", job.id);

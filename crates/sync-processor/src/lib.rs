@@ -1,10 +1,11 @@
 //! The worker: takes batches of the sync queue and the schedules' tasks, and works jobs off page by page.
 //!
-//! `job.rs` tells the life of one job, `page.rs` that of one page; every call of Strava passes `access.rs` and
+//! `job.rs` tells the life of one job, `page.rs` that of one page, `details.rs` what follows when no job waits; every call of Strava passes `access.rs` and
 //! `budget.rs`, and `failure.rs` says what a refusal means.
 
 mod access;
 mod budget;
+mod details;
 mod failure;
 mod job;
 mod page;
@@ -81,7 +82,7 @@ pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Val
 /// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
 async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> bool {
     let outcome = match SyncMessage::parse(record.body) {
-        Ok(message) => job::work(app, message.job_id, deadline).await,
+        Ok(message) => Box::pin(job::work(app, message.job_id, deadline)).await,
         Err(error) => {
             tracing::error!(message.id = record.message_id, cause = %error, "A message cannot be read; it goes to the dead letters");
             return false;

@@ -1,6 +1,6 @@
 //! What the schedules ask for.
 
-use runaway_core::db::sync_jobs;
+use runaway_core::db::{detail_runs, sync_jobs};
 use serde_json::Value;
 
 use crate::App;
@@ -45,7 +45,11 @@ pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
 /// other order could send the same job with every run.
 async fn process_pending(app: &App) -> Result<usize, WorkError> {
     let tx = app.db.system().await?;
-    let due = sync_jobs::take_due(&tx, app.clock.now()).await?;
+    let mut due = sync_jobs::take_due(&tx, app.clock.now()).await?;
+    if due.is_empty() {
+        // Details come when no sync waits.
+        due = detail_runs::take_due(&tx, app.clock.now()).await?;
+    }
     tx.commit().await?;
     for job_id in &due {
         app.queue.send(*job_id, 0).await?;

@@ -69,6 +69,14 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+impl Unreadable {
+    /// A whole answer that is not what was asked for.
+    pub fn answer(body: &str, reason: &str) -> Self {
+        let verbatim = text(body);
+        Self { content_hash: crate::vault::fingerprint(verbatim.as_bytes()), verbatim, reason: reason.to_owned() }
+    }
+}
+
 /// Saves one page of summaries: three statements in one flight, whatever the page's length. A row that has not
 /// changed is not written again, and details fetched earlier stay.
 ///
@@ -93,14 +101,18 @@ pub async fn refresh(tx: &WorkerTx, activity: &Activity, now: Timestamp) -> Resu
     upsert(tx, &[activity], now).await
 }
 
+/// Writes rows, leaves unchanged ones alone, and has the details of changed ones fetched anew.
 async fn upsert(tx: &WorkerTx, page: &[&Activity], now: Timestamp) -> Result<(), DbError> {
     let names = || COLUMNS.iter().map(|(name, _)| *name);
     let list = |form: &dyn Fn(&str) -> String| names().map(form).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "INSERT INTO activities AS a (id, athlete_id, created_at, updated_at, {columns})
+        "WITH written AS (INSERT INTO activities AS a (id, athlete_id, created_at, updated_at, {columns})
          SELECT x.id, $1, $3, $3, {sources} FROM jsonb_to_recordset($2::text::jsonb) AS x (id bigint, {typed}) ORDER BY x.id
          ON CONFLICT (id) DO UPDATE SET updated_at = $3, {assignments}
-          WHERE a.athlete_id = excluded.athlete_id AND ({olds}) IS DISTINCT FROM ({news})",
+          WHERE a.athlete_id = excluded.athlete_id AND ({olds}) IS DISTINCT FROM ({news})
+         RETURNING id)
+         UPDATE activity_details SET state = 'missing', streams = 'missing', attempts = 0, next_try_at = 'epoch'
+          WHERE activity_id IN (SELECT id FROM written)",
         columns = list(&|name| name.to_owned()),
         sources = list(&|name| format!("x.{name}")),
         typed = COLUMNS.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect::<Vec<_>>().join(", "),

@@ -7,6 +7,8 @@
 
 pub mod activities;
 pub mod athletes;
+pub mod detail_runs;
+pub mod details;
 pub mod oauth_states;
 mod pool;
 pub mod rate_budget;

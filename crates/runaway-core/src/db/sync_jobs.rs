@@ -13,8 +13,8 @@ use crate::domain::{Lane, SyncBounds, SyncType, Walk, WalkStep};
 pub const STRIKES_MAX: i32 = 3;
 /// How far an incremental sync reaches back behind the newest activity, for what was uploaded late.
 pub const INCREMENTAL_OVERLAP_S: i64 = 7 * 24 * 60 * 60;
-/// How long a message may be under way before another is sent.
-const UNSENT_AFTER_S: i64 = 120;
+/// How long a message may be under way before another is sent, seconds.
+pub(super) const UNSENT_AFTER_S: f64 = 120.0;
 /// How many jobs one run of `process-pending` wakes.
 const DUE_JOBS_MAX: i64 = 500;
 /// What the athlete reads when a job is given up after its strikes.
@@ -382,9 +382,7 @@ pub async fn take_due(tx: &SystemTx, now: Timestamp) -> Result<Vec<Uuid>, DbErro
                          AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))
                        ORDER BY lane = 'backfill', not_before, id LIMIT $3 FOR UPDATE SKIP LOCKED)
         RETURNING id";
-    #[expect(clippy::cast_precision_loss, reason = "two minutes")]
-    let unsent_after_s = UNSENT_AFTER_S as f64;
-    let params: Params<'_> = &[(&now, Type::TIMESTAMPTZ), (&unsent_after_s, Type::FLOAT8), (&DUE_JOBS_MAX, Type::INT8)];
+    let params: Params<'_> = &[(&now, Type::TIMESTAMPTZ), (&UNSENT_AFTER_S, Type::FLOAT8), (&DUE_JOBS_MAX, Type::INT8)];
     tx.tx().query(sql, params).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

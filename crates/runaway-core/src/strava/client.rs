@@ -7,10 +7,11 @@ use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use super::StravaError;
 use super::budget::Rates;
 use super::error::Verbatim;
+use super::{StravaError, detail};
 use crate::config::StravaConfig;
+use crate::db::details::StreamSummary;
 
 /// The most activities Strava lists on one page.
 pub const PER_PAGE_MAX: u16 = 200;
@@ -92,6 +93,17 @@ impl StravaClient {
         let url = format!("{}/activities/{id}", self.config.api_base);
         let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&[("include_all_efforts", false)]);
         self.read(request, "an activity", |body| serde_json::from_slice(body).ok()).await
+    }
+
+    /// What an activity's streams amount to; the points are not kept.
+    ///
+    /// # Errors
+    /// In [`Answer::outcome`]; [`StravaError::NotFound`] where it has none.
+    pub async fn streams(&self, token: &SecretString, id: i64) -> Answer<Vec<StreamSummary>> {
+        let url = format!("{}/activities/{id}/streams", self.config.api_base);
+        let query = [("keys", detail::STREAM_KEYS), ("key_by_type", "true")];
+        let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&query);
+        self.read(request, "streams", detail::read_streams).await
     }
 
     /// Posts a form to the OAuth base and returns the body of a successful answer.
