@@ -1,6 +1,6 @@
 //! What the schedules ask for.
 
-use runaway_core::db::{detail_runs, sync_jobs};
+use runaway_core::db::{detail_runs, sweep, sync_jobs};
 use serde_json::Value;
 
 use crate::App;
@@ -13,6 +13,8 @@ pub(crate) enum Task {
     ProcessPending,
     /// Take back leases that ran out.
     ResetStuck,
+    /// Plan a comparison of the last days for every athlete.
+    Sweep,
 }
 
 /// An event that is neither a batch nor a known task.
@@ -26,6 +28,7 @@ impl Task {
         match event.get("task").and_then(Value::as_str) {
             Some("process-pending") => Ok(Self::ProcessPending),
             Some("reset-stuck") => Ok(Self::ResetStuck),
+            Some("sweep") => Ok(Self::Sweep),
             _ => Err(UnknownEvent),
         }
     }
@@ -36,6 +39,7 @@ pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
     let done = match task {
         Task::ProcessPending => process_pending(app).await?,
         Task::ResetStuck => reset_stuck(app).await?,
+        Task::Sweep => plan_sweep(app).await?,
     };
     tracing::info!(task = ?task, jobs = done, "Task {task:?} touched {done} jobs");
     Ok(done)
@@ -62,4 +66,12 @@ async fn reset_stuck(app: &App) -> Result<usize, WorkError> {
     let reset = sync_jobs::reset_stuck(&tx, app.clock.now()).await?;
     tx.commit().await?;
     Ok(reset)
+}
+
+/// No message is sent: each job is due at its own time of the coming day, and `process-pending` finds it then.
+async fn plan_sweep(app: &App) -> Result<usize, WorkError> {
+    let tx = app.db.system().await?;
+    let planned = sweep::plan(&tx, app.clock.now()).await?;
+    tx.commit().await?;
+    Ok(planned)
 }

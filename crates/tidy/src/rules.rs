@@ -11,7 +11,7 @@ const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 /// Variables that are the runtime's and not settings of ours.
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
 /// Tasks that the processor knows.
-const TASKS: [&str; 2] = ["process-pending", "reset-stuck"];
+const TASKS: [&str; 3] = ["process-pending", "reset-stuck", "sweep"];
 /// Crates that must not be built: a second provider of cryptography or TLS.
 const BANNED_CRATES: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
 

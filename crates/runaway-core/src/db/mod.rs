@@ -13,6 +13,7 @@ pub mod oauth_states;
 mod pool;
 pub mod rate_budget;
 pub mod strava_tokens;
+pub mod sweep;
 pub mod sync_jobs;
 mod tx;
 pub mod vanished;

@@ -6,5 +6,6 @@ mod failures;
 mod limits;
 mod progress;
 mod story;
+mod sweep;
 mod vanished;
 mod walks;
