@@ -6,6 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use runaway_core::db::activities::Unreadable;
 use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
 use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, strava_tokens, vanished};
+use runaway_core::domain::{Lane, next_quarter_hour};
 use runaway_core::queue::SEND_DELAY_S_MAX;
 use runaway_core::strava::StravaError;
 use uuid::Uuid;
@@ -214,12 +215,14 @@ async fn hand_back(app: &App, job: &SyncJob, lease: &Lease, rest: Rest) -> Resul
 }
 
 /// Gives the job back until then, and a little later than others that wait for the same moment. A delayed message wakes
-/// it where SQS can wait that long, `process-pending` otherwise.
+/// it where SQS can wait that long, `process-pending` otherwise; and always a backfill that waits for a window to end,
+/// for they may be many, and that task wakes as many as there are calls.
 async fn sleep(app: &App, job: &SyncJob, lease: &Lease, rest: Rest, now: Timestamp) -> Result<(), WorkError> {
     let not_before = rest.not_before + jitter(job.id);
     hand_back(app, job, lease, Rest { not_before, ..rest }).await?;
     let delay_s = not_before.duration_since(now).as_secs();
-    if delay_s <= SEND_DELAY_S_MAX {
+    let is_one_of_many = job.lane == Lane::Backfill && rest.not_before == next_quarter_hour(now);
+    if delay_s <= SEND_DELAY_S_MAX && !is_one_of_many {
         app.queue.send(job.id, delay_s).await?;
     }
     Ok(())

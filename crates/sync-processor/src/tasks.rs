@@ -1,6 +1,8 @@
 //! What the schedules ask for.
 
-use runaway_core::db::{detail_runs, sweep, sync_jobs};
+use runaway_core::db::{detail_runs, rate_budget, sweep, sync_jobs};
+use runaway_core::domain::Lane;
+use runaway_core::strava::budget::Terms;
 use serde_json::Value;
 
 use crate::App;
@@ -48,16 +50,16 @@ pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
 /// The rows count as sent before the messages are: a send that fails is made up for two minutes later, while the
 /// other order could send the same job with every run.
 async fn process_pending(app: &App) -> Result<usize, WorkError> {
+    let now = app.clock.now();
     let tx = app.db.system().await?;
-    let mut due = sync_jobs::take_due(&tx, app.clock.now()).await?;
-    if due.is_empty() {
+    let room = rate_budget::room(&tx, &Terms::of(Lane::Backfill, now)).await?;
+    let mut due = sync_jobs::take_due(&tx, room, now).await?;
+    if due.is_empty() && room != Some(0) {
         // Details come when no sync waits.
-        due = detail_runs::take_due(&tx, app.clock.now()).await?;
+        due = detail_runs::take_due(&tx, now).await?;
     }
     tx.commit().await?;
-    for job_id in &due {
-        app.queue.send(*job_id, 0).await?;
-    }
+    app.queue.send_all(&due).await?;
     Ok(due.len())
 }
 

@@ -43,7 +43,11 @@ pub struct World {
 impl World {
     /// Starts everything.
     pub async fn new() -> Self {
-        let logs = LogCapture::start();
+        Self::with_logs(LogCapture::start()).await
+    }
+
+    /// Starts everything with a log of another level.
+    pub async fn with_logs(logs: LogCapture) -> Self {
         let clock = Clock::default();
         let key: [u8; 32] = runaway_core::vault::random_bytes().expect("randomness");
         Self {
@@ -93,7 +97,7 @@ impl World {
     }
 
     /// An athlete who has connected, with tokens that live for `ttl_s` seconds, belonging to `user_id`.
-    pub async fn connected_athlete(&self, id: i64, user_id: Uuid, activities: Vec<serde_json::Value>, ttl_s: i64) {
+    pub async fn connected_athlete(&self, id: i64, user_id: Uuid, activities: impl IntoIterator<Item = serde_json::Value>, ttl_s: i64) {
         self.strava.add_athlete(id, "Ada", activities);
         let pair = self.strava.connect(id, ALL_SCOPES, ttl_s);
         let tokens = Tokens {

@@ -19,16 +19,18 @@ pub async fn reserve(tx: SystemTx, terms: &Terms, now: Timestamp) -> Result<Stan
         WITH budget AS (
             SELECT not_before, short_limit, day_limit, greatest(short_window, $1) AS short_window, greatest(day_window, $2) AS day_window,
                    CASE WHEN short_window < $1 THEN 0 ELSE short_used END AS short_used,
+                   CASE WHEN short_window < $1 THEN 0 ELSE short_refused END AS short_refused,
                    CASE WHEN day_window < $2 THEN 0 ELSE day_used END AS day_used
               FROM strava_rate_budget FOR UPDATE),
         verdict AS (
-            SELECT *, not_before <= $6 AND short_used < coalesce(short_limit::bigint * $3 / 100, $5)
-                      AND day_used < coalesce(day_limit::bigint * $4 / 100, $5) AS granted FROM budget),
-        taken AS (
-            UPDATE strava_rate_budget b SET short_window = v.short_window, day_window = v.day_window,
-                   short_used = v.short_used + 1, day_used = v.day_used + 1
-              FROM verdict v WHERE v.granted)
-        SELECT granted, short_limit, short_used + granted::int, day_limit, day_used + granted::int, not_before FROM verdict";
+            SELECT *, short_used < coalesce(short_limit::bigint * $3 / 100, $5) AND day_used < coalesce(day_limit::bigint * $4 / 100, $5) AS granted
+              FROM budget),
+        counted AS (
+            UPDATE strava_rate_budget SET short_window = v.short_window, day_window = v.day_window, short_used = v.short_used + v.granted::int,
+                   day_used = v.day_used + v.granted::int, short_refused = v.short_refused + (NOT v.granted)::int
+              FROM verdict v WHERE v.not_before <= $6)
+        SELECT granted AND not_before <= $6, short_limit, short_used + granted::int, day_limit, day_used + granted::int, not_before,
+               short_refused + (NOT granted)::int FROM verdict";
     let params: Params<'_> = &[
         (&terms.short_window, Type::INT8),
         (&terms.day_window, Type::INT8),
@@ -44,7 +46,26 @@ pub async fn reserve(tx: SystemTx, terms: &Terms, now: Timestamp) -> Result<Stan
         short: (row.try_get(1)?, row.try_get(2)?),
         day: (row.try_get(3)?, row.try_get(4)?),
         not_before: row.try_get(5)?,
+        refused: row.try_get(6)?,
     })
+}
+
+/// How many calls a lane has left now; `None` before Strava has named its limits.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn room(tx: &SystemTx, terms: &Terms) -> Result<Option<i64>, DbError> {
+    let sql = "
+        SELECT greatest(least(short_limit::bigint * $3 / 100 - CASE WHEN short_window < $1 THEN 0 ELSE short_used END,
+                              day_limit::bigint * $4 / 100 - CASE WHEN day_window < $2 THEN 0 ELSE day_used END), 0)
+          FROM strava_rate_budget WHERE short_limit IS NOT NULL AND day_limit IS NOT NULL";
+    let params: Params<'_> = &[
+        (&terms.short_window, Type::INT8),
+        (&terms.day_window, Type::INT8),
+        (&terms.short_percent, Type::INT4),
+        (&terms.day_percent, Type::INT4),
+    ];
+    Ok(tx.tx().query_opt(sql, params).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
 /// Takes over what Strava's headers say. Usage lags behind at Strava, so the greater of its count and ours stands; and

@@ -369,20 +369,24 @@ pub async fn end(tx: &WorkerTx, lease: &Lease, ending: Ending<'_>, now: Timestam
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
 
-/// Jobs that should be worked on and are not: due, not leased, and without a message for two minutes. They count as
+/// Jobs that should be worked on and are not: due, not leased, and without a message for two minutes. Backfills are
+/// woken for as many calls as they have left, each needing one at least; the others would find nothing. They count as
 /// sent from here on.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn take_due(tx: &SystemTx, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
+pub async fn take_due(tx: &SystemTx, backfills_max: Option<i64>, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
     let sql = "
         UPDATE sync_jobs SET sent_at = $1
-         WHERE id IN (SELECT id FROM sync_jobs
-                       WHERE status IN ('pending', 'in_progress') AND not_before <= $1 AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
-                         AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))
-                       ORDER BY lane = 'backfill', not_before, id LIMIT $3 FOR UPDATE SKIP LOCKED)
+         WHERE id IN (SELECT id FROM (
+                          SELECT id, lane, row_number() OVER (PARTITION BY lane = 'backfill' ORDER BY not_before, id) AS place FROM sync_jobs
+                           WHERE status IN ('pending', 'in_progress') AND not_before <= $1 AND (lease_expires_at IS NULL OR lease_expires_at <= $1)
+                             AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))) due
+                       WHERE lane <> 'backfill' OR place <= coalesce($4, $3) ORDER BY lane = 'backfill', place LIMIT $3)
+           AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))
         RETURNING id";
-    let params: Params<'_> = &[(&now, Type::TIMESTAMPTZ), (&UNSENT_AFTER_S, Type::FLOAT8), (&DUE_JOBS_MAX, Type::INT8)];
+    let params: Params<'_> =
+        &[(&now, Type::TIMESTAMPTZ), (&UNSENT_AFTER_S, Type::FLOAT8), (&DUE_JOBS_MAX, Type::INT8), (&backfills_max, Type::INT8)];
     tx.tx().query(sql, params).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
 }
 

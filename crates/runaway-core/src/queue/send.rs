@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use uuid::Uuid;
 
 use super::SyncMessage;
@@ -12,6 +13,8 @@ use crate::config::QueueConfig;
 
 /// The longest delay SQS knows.
 pub const SEND_DELAY_S_MAX: i64 = 900;
+/// The most messages one request carries.
+const BATCH_MAX: usize = 10;
 /// Tries of one send.
 const SEND_TRIES_MAX: u32 = 3;
 /// All tries together.
@@ -57,6 +60,29 @@ impl SyncQueue {
         let body = SyncMessage { job_id }.to_body();
         let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_s);
         request.send().await.map_err(|error| QueueError { job_id, source: error.into() })?;
+        Ok(())
+    }
+
+    /// Sends many jobs' ids at once.
+    ///
+    /// # Errors
+    /// [`QueueError`] for the first that could not be sent; later ones are not tried.
+    pub async fn send_all(&self, job_ids: &[Uuid]) -> Result<(), QueueError> {
+        for batch in job_ids.chunks(BATCH_MAX) {
+            let first = batch.first().copied().unwrap_or_default();
+            let failed = |source: Box<dyn std::error::Error + Send + Sync>| QueueError { job_id: first, source };
+            let entry = |job_id: &Uuid| {
+                let body = SyncMessage { job_id: *job_id }.to_body();
+                SendMessageBatchRequestEntry::builder().id(job_id.to_string()).message_body(body).build()
+            };
+            let entries = batch.iter().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.into()))?;
+            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|error| failed(error.into()))?;
+            if let Some(entry) = answer.failed.first() {
+                let job_id = entry.id.parse().unwrap_or(first);
+                return Err(QueueError { job_id, source: entry.code.clone().into() });
+            }
+        }
         Ok(())
     }
 }

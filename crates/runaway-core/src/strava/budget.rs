@@ -103,6 +103,8 @@ pub struct Standing {
     pub day: (Option<i32>, i32),
     /// Nobody calls Strava before this.
     pub not_before: Timestamp,
+    /// Reservations refused in this quarter hour, this one included.
+    pub refused: i32,
 }
 
 impl Standing {
@@ -111,11 +113,13 @@ impl Standing {
         if self.not_before > now {
             return self.not_before;
         }
-        // A lane's share ends before the window does; its last stretch is open to everyone.
+        // A lane's share ends before the window does. Its last stretch is open to everyone; no more come back for it than
+        // there are calls left.
         let opening = |(limit, used): (Option<i32>, i32), percent: i32, end: Timestamp| {
             let limit = limit?;
             let is_spent = used >= share_of(limit, percent);
-            is_spent.then(|| if used >= limit || percent == ALL_PERCENT { end } else { end - LAST_STRETCH })
+            let is_in_vain = percent == ALL_PERCENT || self.refused > limit.saturating_sub(used);
+            is_spent.then(|| if is_in_vain { end } else { end - LAST_STRETCH })
         };
         let day = opening(self.day, terms.day_percent, next_daily_window(now));
         let short = opening(self.short, terms.short_percent, next_quarter_hour(now));
@@ -188,12 +192,13 @@ mod tests {
     #[test]
     fn a_refused_lane_waits_for_the_first_moment_with_something_for_it() {
         let now = time("2026-01-04T06:31:00Z");
-        let standing = |short, day, not_before| Standing { is_granted: false, short, day, not_before };
+        let standing = |short, day, not_before| Standing { is_granted: false, short, day, not_before, refused: 20 };
         let known = |used| (Some(100), used);
         let day = |used| (Some(1000), used);
         let past = Timestamp::UNIX_EPOCH;
         for (lane, standing, expected) in [
             (Lane::Backfill, standing(known(80), day(80), past), "2026-01-04T06:44:00Z"),
+            (Lane::Backfill, standing(known(81), day(81), past), "2026-01-04T06:45:00Z"),
             (Lane::Backfill, standing(known(100), day(100), past), "2026-01-04T06:45:00Z"),
             (Lane::Backfill, standing(known(80), day(800), past), "2026-01-04T23:59:00Z"),
             (Lane::Webhook, standing(known(100), day(100), past), "2026-01-04T06:45:00Z"),
@@ -210,7 +215,8 @@ mod tests {
 
     #[test]
     fn only_news_is_written_back() {
-        let standing = Standing { is_granted: true, short: (Some(100), 7), day: (Some(1000), 90), not_before: Timestamp::UNIX_EPOCH };
+        let standing =
+            Standing { is_granted: true, short: (Some(100), 7), day: (Some(1000), 90), not_before: Timestamp::UNIX_EPOCH, refused: 0 };
         let said = |limit, used| Rates { short: Some(Usage { limit, used }), day: Some(Usage { limit: 1000, used: 90 }) };
         for (rates, expected) in
             [(said(100, 7), false), (said(100, 3), false), (said(100, 8), true), (said(200, 7), true), (Rates::default(), false)]
