@@ -23,13 +23,13 @@ pub async fn reserve(tx: SystemTx, terms: &Terms, now: Timestamp) -> Result<Stan
                    CASE WHEN day_window < $2 THEN 0 ELSE day_used END AS day_used
               FROM strava_rate_budget FOR UPDATE),
         verdict AS (
-            SELECT *, short_used < coalesce(short_limit::bigint * $3 / 100, $5) AND day_used < coalesce(day_limit::bigint * $4 / 100, $5) AS granted
-              FROM budget),
+            SELECT *, not_before <= $6 AND short_used < coalesce(short_limit::bigint * $3 / 100, $5)
+                      AND day_used < coalesce(day_limit::bigint * $4 / 100, $5) AS granted FROM budget),
         counted AS (
             UPDATE strava_rate_budget SET short_window = v.short_window, day_window = v.day_window, short_used = v.short_used + v.granted::int,
                    day_used = v.day_used + v.granted::int, short_refused = v.short_refused + (NOT v.granted)::int
               FROM verdict v WHERE v.not_before <= $6)
-        SELECT granted AND not_before <= $6, short_limit, short_used + granted::int, day_limit, day_used + granted::int, not_before,
+        SELECT granted, short_limit, short_used + granted::int, day_limit, day_used + granted::int, not_before,
                short_refused + (NOT granted)::int FROM verdict";
     let params: Params<'_> = &[
         (&terms.short_window, Type::INT8),

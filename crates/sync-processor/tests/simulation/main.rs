@@ -61,13 +61,11 @@ impl Simulation {
     /// One run of the schedule, and all that comes of it.
     async fn tick(&self) {
         let event = json!({ "task": "process-pending" });
-        sync_processor::handle(&self.processors[0], event, in_fifteen_minutes()).await.unwrap();
+        let answer = sync_processor::handle(&self.processors[0], event, in_fifteen_minutes()).await.unwrap();
+        let sent = usize::try_from(answer["done"].as_u64().unwrap()).unwrap();
         let waiting = RefCell::new(Vec::new());
-        loop {
+        while waiting.borrow().len() < sent {
             let records = self.world.queue.take().await.records;
-            if records.is_empty() {
-                break;
-            }
             waiting.borrow_mut().extend(records.into_iter().filter_map(|record| record.body));
         }
         let work = self.processors.iter().map(async |processor| {
