@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check token format prerequisites binaries
+.PHONY: help demo dev test faults check token format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -13,6 +13,9 @@ dev: binaries ## The same world without the tour
 
 test: binaries ## All tests, beside a fresh PostgreSQL and an SQS-protocol server
 	@exec target/debug/devstack test
+
+faults: binaries ## Break things on purpose and write what came of it to docs/faults.md
+	@FAULTS_WRITE=1 exec target/debug/devstack test --test faults
 
 check: binaries ## Format, lints, documentation, dependency rules, template
 	cargo fmt --all --check

@@ -11,6 +11,7 @@ pub mod history;
 pub mod issuer;
 pub mod logs;
 pub mod queue;
+pub mod runtime;
 pub mod world;
 
 pub use activity::ActivityBuilder;

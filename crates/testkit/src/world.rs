@@ -64,7 +64,12 @@ impl World {
 
     /// What the functions read from their environment.
     pub fn settings(&self) -> Settings {
-        Settings::from_pairs([
+        Settings::from_pairs(self.environment())
+    }
+
+    /// The same as variables, for a function that runs as a process of its own.
+    pub fn environment(&self) -> [(&'static str, String); 12] {
+        [
             ("DATABASE_URL", self.database.app_url()),
             ("SYNC_QUEUE_URL", self.queue.config().sync_queue_url),
             ("AUTH_ISSUER", self.issuer.issuer()),
@@ -77,7 +82,7 @@ impl World {
             ("STRAVA_CLIENT_ID", self.strava.client_id().to_owned()),
             ("STRAVA_CLIENT_SECRET", self.strava.client_secret().to_owned()),
             ("TOKEN_KEYS", self.token_keys.clone()),
-        ])
+        ]
     }
 
     /// A pool as a function has it.

@@ -262,6 +262,11 @@ impl FakeStrava {
         self.state().faults.push((on, fault));
     }
 
+    /// How many of the faults it was given have not happened yet.
+    pub fn faults_left(&self) -> usize {
+        self.state().faults.len()
+    }
+
     /// Reads a quarter hour and a day.
     pub fn set_limits(&self, short: i64, daily: i64) {
         self.state().limits = (short, daily);
