@@ -59,3 +59,8 @@ BEGIN
     GRANT USAGE ON SCHEMA auth TO runaway_owner, runaway_athlete, runaway_worker, runaway_system, authenticated;
   END IF;
 END $$;
+
+-- Trusted extensions: the database's owner may create them. Search in names needs them.
+CREATE EXTENSION IF NOT EXISTS unaccent;
+CREATE EXTENSION IF NOT EXISTS pg_trgm;
+CREATE EXTENSION IF NOT EXISTS btree_gin;

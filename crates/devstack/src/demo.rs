@@ -7,7 +7,7 @@ use anyhow::{Context as _, bail, ensure};
 use jiff::civil::{Date, DateTime, Weekday};
 use reqwest::header::LOCATION;
 use serde_json::{Value, json};
-use tokio_postgres::NoTls;
+use tokio_postgres::{NoTls, Transaction};
 use url::Url;
 
 use crate::console::{Progress, say};
@@ -52,7 +52,8 @@ async fn tour(world: &World) -> anyhow::Result<()> {
     let job = json_of(http.post(format!("{base}/sync-beta")).bearer_auth(&token).json(&json!({"sync_type": "full"}))).await?;
     let job_id = job["job_id"].as_str().context("sync-beta named no job")?;
     follow(&http, &base, &token, job_id).await?;
-    compare(world).await
+    compare(world).await?;
+    crate::demo_chat::talk(world, &http, &base, &token).await
 }
 
 async fn connect(http: &reqwest::Client, base: &str, token: &str) -> anyhow::Result<()> {
@@ -78,7 +79,8 @@ async fn location(request: reqwest::RequestBuilder) -> anyhow::Result<String> {
     location.with_context(|| format!("no redirect but {status}"))
 }
 
-async fn json_of(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
+/// A successful answer's JSON.
+pub(crate) async fn json_of(request: reqwest::RequestBuilder) -> anyhow::Result<Value> {
     let answer = request.send().await?;
     let (status, text) = (answer.status(), answer.text().await?);
     ensure!(status.is_success(), "{status}: {text}");
@@ -144,16 +146,20 @@ fn weeks_of_source(activities: &[Value]) -> anyhow::Result<BTreeMap<Date, Week>>
     Ok(weeks)
 }
 
-/// As the app reads them: with the athlete's own role and claims.
 async fn weeks_of_database(world: &World) -> anyhow::Result<BTreeMap<Date, Week>> {
+    let sql = "
+        SELECT local_date - (extract(isodow FROM local_date)::int - 1) AS monday, sum(n)::bigint, sum(distance_m), sum(moving_s)::bigint
+          FROM athlete_days GROUP BY 1";
+    let rows = as_the_runner(world, async |tx: &Transaction<'_>| Ok(tx.query(sql, &[]).await?)).await?;
+    Ok(rows.iter().map(|row| (row.get(0), Week { n: row.get(1), distance_m: row.get(2), moving_s: row.get(3) })).collect())
+}
+
+/// Reads as the app does: with the athlete's own role and claims.
+pub(crate) async fn as_the_runner<T>(world: &World, read: impl AsyncFnOnce(&Transaction<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
     let (mut client, connection) = tokio_postgres::connect(world.variable("DATABASE_URL")?, NoTls).await?;
     tokio::spawn(connection);
     let tx = client.transaction().await?;
     let claims = json!({"sub": world.demo_user(), "role": "authenticated"}).to_string();
     tx.execute("SELECT set_config('role', 'runaway_athlete', true), set_config('request.jwt.claims', $1, true)", &[&claims]).await?;
-    let sql = "
-        SELECT local_date - (extract(isodow FROM local_date)::int - 1) AS monday, sum(n)::bigint, sum(distance_m), sum(moving_s)::bigint
-          FROM athlete_days GROUP BY 1";
-    let rows = tx.query(sql, &[]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), Week { n: row.get(1), distance_m: row.get(2), moving_s: row.get(3) })).collect())
+    read(&tx).await
 }

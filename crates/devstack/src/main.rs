@@ -4,6 +4,7 @@
 
 mod console;
 mod demo;
+mod demo_chat;
 mod env_file;
 mod events;
 mod functions;

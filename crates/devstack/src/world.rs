@@ -28,6 +28,7 @@ const DATABASE: &str = "runaway";
 const GATEWAY_PORT: u16 = 9000;
 /// Where the sign-in listens, if that is free: it stands in tokens, which shall outlive a restart.
 const ISSUER_PORT: u16 = 9911;
+const CLAUDE: &str = "https://api.anthropic.com";
 const APP_REDIRECT: &str = "runaway://strava-connected";
 
 /// Everything that runs.
@@ -190,7 +191,19 @@ fn settings(postgres: &Postgres, queues: &QueueServer, issuer: &TokenIssuer, str
     ];
     let mut variables: Variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     variables.extend(aws(queues));
+    variables.extend(model());
     Ok(variables)
+}
+
+/// Claude, where the person has a key and says whose data may be sent; without them the coach answers from facts only.
+fn model() -> Variables {
+    let names = ["ANTHROPIC_API_KEY", "MODEL_SOURCES", "ANTHROPIC_MODEL", "ANTHROPIC_EFFORT"];
+    let mut variables: Variables = names.into_iter().filter_map(|name| Some((name.to_owned(), own(name)?))).collect();
+    if variables.contains_key("ANTHROPIC_API_KEY") {
+        say("ANTHROPIC_API_KEY is set: the coach asks the real Claude about data of the sources in MODEL_SOURCES");
+        variables.insert("ANTHROPIC_BASE_URL".to_owned(), own("ANTHROPIC_BASE_URL").unwrap_or_else(|| CLAUDE.to_owned()));
+    }
+    variables
 }
 
 /// What the AWS SDK needs to find the local servers.

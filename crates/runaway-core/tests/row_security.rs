@@ -29,7 +29,10 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
         INSERT INTO detail_runs (athlete_id, not_before) SELECT id, now() FROM athletes;
         INSERT INTO sync_jobs (id, athlete_id, sync_type) SELECT gen_random_uuid(), id, 'full' FROM athletes;
         INSERT INTO vanished_candidates (job_id, activity_id, athlete_id) SELECT id, athlete_id * 100, athlete_id FROM sync_jobs;
-        INSERT INTO chat_conversations (id, athlete_id, conversation_id, role, message) SELECT gen_random_uuid(), id, gen_random_uuid(), 'user', 'x' FROM athletes;
+        INSERT INTO coach_conversations (id, athlete_id, preview) SELECT gen_random_uuid(), id, 'x' FROM athletes;
+        INSERT INTO chat_conversations (id, athlete_id, conversation_id, role, message) SELECT gen_random_uuid(), athlete_id, id, 'user', 'x' FROM coach_conversations;
+        INSERT INTO coach_facts (id, athlete_id, kind, fact) SELECT gen_random_uuid(), id, 'goal', 'x' FROM athletes;
+        INSERT INTO request_limits (athlete_id, day, kind) SELECT id, '2026-01-05', 'chat' FROM athletes;
         INSERT INTO athlete_ai_profiles (athlete_id) SELECT id FROM athletes;
         INSERT INTO training_journal (id, athlete_id, week_start_date, narrative, week_stats, generation_model)
             SELECT gen_random_uuid(), id, '2026-01-05', 'x', '{}', 'x' FROM athletes;";

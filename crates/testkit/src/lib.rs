@@ -1,13 +1,15 @@
-//! What tests stand on: a migrated database of their own, a Strava and a sign-in that speak the real protocols over
-//! HTTP, a queue on a real SQS-protocol server, and activities to play with. Only tests and `devstack` use it.
+//! What tests stand on: a migrated database of their own, a Strava, a Claude and a sign-in that speak the real
+//! protocols over HTTP, a queue on a real SQS-protocol server, and activities to play with. Only tests and `devstack` use it.
 #![recursion_limit = "256"]
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "a test's tools end the test when they fail")]
 
 pub mod activity;
 pub mod call;
 pub mod database;
+pub mod fake_claude;
 pub mod fake_strava;
 pub mod history;
+mod import;
 pub mod issuer;
 pub mod logs;
 pub mod queue;
@@ -16,6 +18,7 @@ pub mod world;
 
 pub use activity::ActivityBuilder;
 pub use database::TestDatabase;
+pub use fake_claude::{FakeClaude, Reply};
 pub use fake_strava::{FakeStrava, Fault};
 pub use issuer::TokenIssuer;
 pub use world::World;

@@ -1,4 +1,4 @@
-//! Everything a story needs: a database, a queue, Strava, a sign-in, and the functions' settings.
+//! Everything a story needs: a database, a queue, Strava, a sign-in, a model if asked for, and the functions' settings.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,7 +12,7 @@ use uuid::Uuid;
 use crate::fake_strava::Clock;
 use crate::logs::LogCapture;
 use crate::queue::TestQueue;
-use crate::{FakeStrava, TestDatabase, TokenIssuer, issuer};
+use crate::{FakeClaude, FakeStrava, TestDatabase, TokenIssuer, issuer};
 
 /// Scopes of an athlete who allows everything.
 pub const ALL_SCOPES: &str = "read,activity:read_all,profile:read_all";
@@ -29,6 +29,8 @@ pub struct World {
     pub queue: TestQueue,
     /// Strava.
     pub strava: FakeStrava,
+    /// Claude, where the test asked for it; without it the functions have no model.
+    pub claude: Option<FakeClaude>,
     /// The sign-in.
     pub issuer: TokenIssuer,
     /// Time, the same for Strava and the functions.
@@ -54,6 +56,7 @@ impl World {
             database: TestDatabase::new().await,
             queue: TestQueue::new().await,
             strava: FakeStrava::start(0, clock.clone()).await,
+            claude: None,
             issuer: TokenIssuer::start(0, &issuer::new_key()).await,
             clock,
             logs,
@@ -62,9 +65,25 @@ impl World {
         }
     }
 
+    /// Adds a Claude that may be sent what came from Strava.
+    #[must_use]
+    pub async fn with_claude(mut self) -> Self {
+        self.claude = Some(FakeClaude::start().await);
+        self
+    }
+
+    /// The Claude that was asked for.
+    ///
+    /// # Panics
+    /// Without [`World::with_claude`].
+    pub fn claude(&self) -> &FakeClaude {
+        self.claude.as_ref().expect("a world with Claude")
+    }
+
     /// What the functions read from their environment.
     pub fn settings(&self) -> Settings {
-        Settings::from_pairs(self.environment())
+        let claude = self.claude.iter().flat_map(|claude| claude.settings("strava"));
+        Settings::from_pairs(self.environment().into_iter().chain(claude))
     }
 
     /// The same as variables, for a function that runs as a process of its own.
@@ -125,11 +144,15 @@ impl World {
         self.issuer.token(self.user_id)
     }
 
-    /// The last look: Strava understood everything, no secret was logged, no error but the expected ones, and no
+    /// The last look: Strava and Claude understood everything, no secret was logged, no error but the expected ones, and no
     /// token stands in clear in any table.
     pub async fn assert_in_order(&self, expected_errors: &[&str]) {
         self.strava.assert_nothing_unexpected();
-        let secrets = self.strava.secrets();
+        let mut secrets = self.strava.secrets();
+        if let Some(claude) = &self.claude {
+            claude.assert_nothing_unexpected();
+            secrets.extend(claude.secrets());
+        }
         self.logs.assert_clean(&secrets, expected_errors);
         let owner = self.database.owner().await;
         let sql = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";

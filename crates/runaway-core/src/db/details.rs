@@ -148,9 +148,14 @@ async fn keep_verbatim(tx: &WorkerTx, activity_id: i64, detail: &Detail, now: Ti
 
 async fn replace_efforts(tx: &WorkerTx, activity_id: i64, efforts: &[BestEffort]) -> Result<(), DbError> {
     let clear = "DELETE FROM best_efforts WHERE athlete_id = $1 AND activity_id = $2";
+    // A summary saved meanwhile may have brought the whole run back: the stretch stands in its place.
     let fill = "
-        INSERT INTO best_efforts (activity_id, athlete_id, distance_m, elapsed_time, moving_time, start_index, end_index)
-        SELECT $2, $1, x.* FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[]) AS x";
+        INSERT INTO best_efforts AS b (activity_id, athlete_id, distance_m, elapsed_time, moving_time, start_index, end_index)
+        SELECT $2, $1, x.* FROM unnest($3::int[], $4::int[], $5::int[], $6::int[], $7::int[]) AS x
+        ON CONFLICT (activity_id, distance_m) DO UPDATE SET elapsed_time = excluded.elapsed_time, moving_time = excluded.moving_time,
+            start_index = excluded.start_index, end_index = excluded.end_index, kind = 'stretch' WHERE b.athlete_id = excluded.athlete_id";
+    // Where the details have no stretch of a distance, the whole run stays its record.
+    let rest = "SELECT whole_run_efforts(ARRAY[$2::bigint]) FROM activities WHERE athlete_id = $1 AND id = $2";
     let distances: Vec<i32> = efforts.iter().map(|effort| effort.distance_m).collect();
     let elapsed: Vec<i32> = efforts.iter().map(|effort| effort.elapsed_s).collect();
     let moving: Vec<Option<i32>> = efforts.iter().map(|effort| effort.moving_s).collect();
@@ -165,8 +170,9 @@ async fn replace_efforts(tx: &WorkerTx, activity_id: i64, efforts: &[BestEffort]
         (&ends, Type::INT4_ARRAY),
     ];
     let all = [&whose[..], &lists[..]].concat();
-    let (cleared, filled) = tokio::join!(biased; tx.tx().query(clear, &whose), tx.tx().query(fill, &all));
-    cleared.and(filled)?;
+    let (cleared, filled, rested) =
+        tokio::join!(biased; tx.tx().query(clear, &whose), tx.tx().query(fill, &all), tx.tx().query(rest, &whose));
+    cleared.and(filled).and(rested)?;
     Ok(())
 }
 

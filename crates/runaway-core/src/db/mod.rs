@@ -6,12 +6,18 @@
 //! other way to send a statement: the connection itself is not reachable from outside this room.
 
 pub mod activities;
+pub mod activity_lists;
+pub mod athlete_days;
 pub mod athletes;
+pub mod best_efforts;
+pub mod coach_memory;
+pub mod conversations;
 pub mod detail_runs;
 pub mod details;
 pub mod oauth_states;
 mod pool;
 pub mod rate_budget;
+pub mod request_limits;
 pub mod strava_tokens;
 pub mod sweep;
 pub mod sync_jobs;

@@ -1,7 +1,7 @@
 //! From a request to a response: CORS, size, the story, and the one log line that says how it went.
 
 use std::collections::HashMap;
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime};
 
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
@@ -11,14 +11,21 @@ use uuid::Uuid;
 use super::{ApiError, Fields};
 use crate::db::athletes::OwnAthlete;
 use crate::telemetry;
+/// A body whose parts are sent as they come.
+pub use lambda_runtime::streaming::Body as EventBody;
 
 /// The largest body of a call.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 /// The methods of all functions together; a function that has fewer answers 405.
 const ALLOWED_METHODS: &str = "GET, POST, PUT, DELETE, OPTIONS";
 const ALLOWED_HEADERS: &str = "authorization, content-type, accept, x-client-info, apikey";
+/// How long a function without a deadline of its own may take: a test's, or one called outside Lambda.
+const TIME_LEFT_DEFAULT: Duration = Duration::from_secs(60);
 /// How long a browser may remember the answer to OPTIONS, seconds.
 const CORS_MAX_AGE_S: &str = "86400";
+
+/// The media type of server-sent events.
+const EVENT_STREAM: &str = "text/event-stream";
 
 /// A request as a story needs it.
 #[derive(Debug)]
@@ -31,6 +38,10 @@ pub struct Call {
     pub query: HashMap<String, String>,
     /// The headers.
     pub headers: HeaderMap,
+    /// The request's id, as the answer and the log name it.
+    pub request_id: String,
+    /// How long the function may still take.
+    pub time_left: Duration,
     body: Vec<u8>,
 }
 
@@ -44,6 +55,12 @@ impl Call {
             return Err(ApiError::PayloadTooLarge { bytes_max: BODY_BYTES_MAX });
         }
         Fields::parse(&self.body)
+    }
+
+    /// Whether the caller wants server-sent events.
+    pub fn wants_events(&self) -> bool {
+        let accepted = self.headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        accepted.flat_map(|value| value.split(',')).any(|kind| kind.split(';').next().is_some_and(|kind| kind.trim() == EVENT_STREAM))
     }
 
     /// Insists on one method for the path.
@@ -99,6 +116,13 @@ impl Reply {
         Self { status, headers, body: Body::Text(page) }
     }
 
+    /// The head of server-sent events; what follows is sent as it comes.
+    fn events() -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(EVENT_STREAM));
+        Self { status: StatusCode::OK, headers, body: Body::Empty }
+    }
+
     /// A redirect; `None` where the address cannot stand in a header.
     pub fn redirect(location: &str) -> Option<Self> {
         let mut headers = HeaderMap::new();
@@ -119,26 +143,84 @@ pub async fn answer<F>(function: &'static str, request: Request, story: impl FnO
 where
     F: Future<Output = Result<Reply, ApiError>>,
 {
-    let started = Instant::now();
-    let request_id = request.lambda_context_ref().map_or_else(|| Uuid::new_v4().to_string(), |context| context.request_id.clone());
-    let method = request.method().clone();
-    let outcome = match call(function, request) {
+    let arrival = Arrival::of(function, &request);
+    let outcome = match call(&arrival, request) {
         Ok(call) if call.method == Method::OPTIONS => Ok(preflight()),
         Ok(call) => story(call).await,
         Err(error) => Err(error),
     };
-    let reply = outcome.unwrap_or_else(|error| {
-        log_failure(function, &request_id, &error);
-        Reply::json(error.status(), &error.body(&request_id))
-    });
-    let duration_ms = u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX);
-    let status = reply.status.as_u16();
-    tracing::info!(service = function, request_id, %method, status, duration_ms, "Answered {method} with {status}");
-    response(reply, &request_id)
+    arrival.answered(outcome)
 }
 
-fn call(function: &str, request: Request) -> Result<Call, ApiError> {
-    let prefix = format!("/functions/v1/{function}");
+/// A reply, or one that goes on.
+#[derive(Debug)]
+pub enum Streamed {
+    /// All of it.
+    Whole(Reply),
+    /// Server-sent events, as they come.
+    Events(EventBody),
+}
+
+/// [`answer`] for a function whose answers may go on after their head was sent.
+pub async fn answer_streaming<F>(function: &'static str, request: Request, story: impl FnOnce(Call) -> F) -> Response<EventBody>
+where
+    F: Future<Output = Result<Streamed, ApiError>>,
+{
+    let arrival = Arrival::of(function, &request);
+    let outcome = match call(&arrival, request) {
+        Ok(call) if call.method == Method::OPTIONS => Ok(Streamed::Whole(preflight())),
+        Ok(call) => story(call).await,
+        Err(error) => Err(error),
+    };
+    let (head, events) = match outcome {
+        Ok(Streamed::Events(events)) => (Ok(Reply::events()), Some(events)),
+        Ok(Streamed::Whole(reply)) => (Ok(reply), None),
+        Err(error) => (Err(error), None),
+    };
+    let (parts, body) = arrival.answered(head).into_parts();
+    let whole = || match body {
+        Body::Text(text) => EventBody::from(text),
+        Body::Binary(bytes) => EventBody::from(bytes),
+        _ => EventBody::empty(),
+    };
+    Response::from_parts(parts, events.unwrap_or_else(whole))
+}
+
+/// A request that is being answered.
+struct Arrival {
+    function: &'static str,
+    request_id: String,
+    method: Method,
+    at: Instant,
+    time_left: Duration,
+}
+
+impl Arrival {
+    fn of(function: &'static str, request: &Request) -> Self {
+        let context = request.lambda_context_ref();
+        let request_id = context.map_or_else(|| Uuid::new_v4().to_string(), |context| context.request_id.clone());
+        let time_left = context.and_then(|context| context.deadline().duration_since(SystemTime::now()).ok()).unwrap_or(TIME_LEFT_DEFAULT);
+        Self { function, request_id, method: request.method().clone(), at: Instant::now(), time_left }
+    }
+
+    fn answered(&self, outcome: Result<Reply, ApiError>) -> Response<Body> {
+        let reply = outcome.unwrap_or_else(|error| {
+            log_failure(self.function, &self.request_id, &error);
+            let mut reply = Reply::json(error.status(), &error.body(&self.request_id));
+            if let Some(seconds) = error.retry_after_s() {
+                reply.headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds.max(1)));
+            }
+            reply
+        });
+        let duration_ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
+        let (service, request_id, method, status) = (self.function, &self.request_id, &self.method, reply.status.as_u16());
+        tracing::info!(service, request_id, %method, status, duration_ms, "Answered {method} with {status}");
+        response(reply, &self.request_id)
+    }
+}
+
+fn call(arrival: &Arrival, request: Request) -> Result<Call, ApiError> {
+    let prefix = format!("/functions/v1/{}", arrival.function);
     let path = request.uri().path().strip_prefix(prefix.as_str()).ok_or_else(ApiError::no_such_path)?.to_owned();
     if !path.is_empty() && !path.starts_with('/') {
         return Err(ApiError::no_such_path());
@@ -154,7 +236,8 @@ fn call(function: &str, request: Request) -> Result<Call, ApiError> {
         Body::Binary(bytes) => bytes,
         _ => Vec::new(),
     };
-    Ok(Call { method: parts.method, path, query: first_values, headers: parts.headers, body })
+    let (request_id, time_left) = (arrival.request_id.clone(), arrival.time_left);
+    Ok(Call { method: parts.method, path, query: first_values, headers: parts.headers, request_id, time_left, body })
 }
 
 fn preflight() -> Reply {
@@ -162,7 +245,8 @@ fn preflight() -> Reply {
         .with_header(header::ACCESS_CONTROL_MAX_AGE, CORS_MAX_AGE_S)
 }
 
-fn log_failure(function: &str, request_id: &str, error: &ApiError) {
+/// Writes the one line about a request that failed.
+pub fn log_failure(function: &str, request_id: &str, error: &ApiError) {
     let (code, cause) = (error.code(), telemetry::chain(error));
     if error.status().is_server_error() {
         tracing::error!(service = function, request_id, code, cause, "The request failed; the caller may try again");

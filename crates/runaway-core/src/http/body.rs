@@ -1,6 +1,7 @@
 //! Reading a JSON body field by field, so that every refusal names its field.
 
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::ApiError;
 
@@ -50,6 +51,23 @@ impl Fields {
     /// 400 for any other type and for fractions.
     pub fn integer(&self, field: &str) -> Result<Option<i64>, ApiError> {
         self.get(field).map(|value| value.as_i64().ok_or_else(|| ApiError::field(field, "is not a whole number"))).transpose()
+    }
+
+    /// A UUID.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn uuid(&self, field: &str) -> Result<Option<Uuid>, ApiError> {
+        let text = self.get(field).map(|value| value.as_str().ok_or_else(|| ApiError::field(field, "is not a UUID"))).transpose()?;
+        text.map(|text| Uuid::try_parse(text).map_err(|_| ApiError::field(field, "is not a UUID"))).transpose()
+    }
+
+    /// A JSON object.
+    ///
+    /// # Errors
+    /// 400 for anything else.
+    pub fn object(&self, field: &str) -> Result<Option<&Map<String, Value>>, ApiError> {
+        self.get(field).map(|value| value.as_object().ok_or_else(|| ApiError::field(field, "is not a JSON object"))).transpose()
     }
 
     /// An id, as a number or a numeric text.

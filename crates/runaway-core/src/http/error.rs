@@ -38,6 +38,20 @@ pub enum ApiError {
         /// The limit.
         bytes_max: usize,
     },
+    /// 429: the day's allowance is used up.
+    #[error("{message}")]
+    RateLimited {
+        /// One sentence.
+        message: &'static str,
+        /// Seconds until it is worth asking again.
+        retry_after_s: i64,
+    },
+    /// 503: another request of the caller's is at the same thing.
+    #[error("This is being worked on already. Please try again in a moment.")]
+    Busy {
+        /// Seconds until it is worth asking again.
+        retry_after_s: i64,
+    },
     /// 503: somebody we depend on does not answer.
     #[error("A service this depends on is not available. Please try again.")]
     UpstreamUnavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
@@ -71,7 +85,8 @@ impl ApiError {
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            Self::UpstreamUnavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
+            Self::UpstreamUnavailable(_) | Self::Busy { .. } => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -85,8 +100,17 @@ impl ApiError {
             Self::NotFound { code, .. } => code,
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::PayloadTooLarge { .. } => "PAYLOAD_TOO_LARGE",
-            Self::UpstreamUnavailable(_) => "UPSTREAM_UNAVAILABLE",
+            Self::RateLimited { .. } => "RATE_LIMITED",
+            Self::UpstreamUnavailable(_) | Self::Busy { .. } => "UPSTREAM_UNAVAILABLE",
             Self::Internal(_) => "INTERNAL_ERROR",
+        }
+    }
+
+    /// Seconds after which the caller may try again, where they are known.
+    pub const fn retry_after_s(&self) -> Option<i64> {
+        match self {
+            Self::RateLimited { retry_after_s, .. } | Self::Busy { retry_after_s } => Some(*retry_after_s),
+            _ => None,
         }
     }
 
@@ -150,6 +174,8 @@ mod tests {
             (ApiError::no_such_path(), 404, "NOT_FOUND"),
             (ApiError::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),
             (ApiError::PayloadTooLarge { bytes_max: 1 }, 413, "PAYLOAD_TOO_LARGE"),
+            (ApiError::RateLimited { message: "Enough for today.", retry_after_s: 60 }, 429, "RATE_LIMITED"),
+            (ApiError::Busy { retry_after_s: 5 }, 503, "UPSTREAM_UNAVAILABLE"),
             (ApiError::UpstreamUnavailable("secret".into()), 503, "UPSTREAM_UNAVAILABLE"),
             (ApiError::Internal("secret".into()), 500, "INTERNAL_ERROR"),
         ] {

@@ -12,21 +12,22 @@ use crate::db::details::{BestEffort, Detail, StreamSummary};
 pub(super) const STREAM_KEYS: &str = "time,distance,altitude,velocity_smooth,heartrate,cadence,watts,temp,grade_smooth";
 /// Streams that only rise: their mean says nothing.
 const CUMULATIVE: [&str; 2] = ["time", "distance"];
-/// Strava's names of best efforts, older spellings included, with their metres as Strava counts them.
+/// Strava's names of best efforts, older spellings included, with their metres rounded up to whole ones, as records
+/// name their distances. Strava itself says 1609 and 21097.
 const EFFORTS: [(&str, i32); 16] = [
     ("400m", 400),
     ("1/2 mile", 805),
     ("1K", 1000),
-    ("1 mile", 1609),
+    ("1 mile", 1610),
     ("2 mile", 3219),
     ("2 miles", 3219),
     ("5K", 5000),
     ("10K", 10_000),
     ("15K", 15_000),
-    ("10 mile", 16_090),
-    ("10 miles", 16_090),
+    ("10 mile", 16_094),
+    ("10 miles", 16_094),
     ("20K", 20_000),
-    ("Half-Marathon", 21_097),
+    ("Half-Marathon", 21_098),
     ("30K", 30_000),
     ("Marathon", 42_195),
     ("50K", 50_000),
@@ -139,7 +140,7 @@ mod tests {
                 {"name":"10K","distance":10000,"elapsed_time":2650},{"name":"5K","distance":5000},{"elapsed_time":9}]}"#,
         );
         let efforts: Vec<_> = read.unwrap().efforts.iter().map(|effort| (effort.distance_m, effort.elapsed_s)).collect();
-        assert_eq!(efforts, [(1609, 400), (3219, 800), (10_000, 2650), (12_000, 3300), (21_097, 6000)]);
+        assert_eq!(efforts, [(1610, 400), (3219, 800), (10_000, 2650), (12_000, 3300), (21_098, 6000)]);
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! Stories of what is fetched activity by activity, after the history.
 
 use jiff::Timestamp;
+use runaway_core::db::best_efforts;
+use runaway_core::domain::DateRange;
 use runaway_core::queue::SyncMessage;
 use serde_json::{Value, json};
 use testkit::activity::{ActivityBuilder, daily_runs};
@@ -56,12 +58,40 @@ async fn details_come_newest_first_when_no_sync_waits() {
     assert_eq!((row.get(0), row.get(1)), (Some("Felt strong.\r\nWind from behind"), Some("10")));
     let efforts = "SELECT array_agg(distance_m ORDER BY distance_m) FROM best_efforts WHERE activity_id = $1";
     let distances: Vec<i32> = owner.query_one(efforts, &[&FIRST_ID]).await.unwrap().get(0);
-    assert_eq!(distances, [400, 805, 1000, 1609, 3219, 5000, 10_000]);
+    assert_eq!(distances, [400, 805, 1000, 1610, 3219, 5000, 10_000]);
     let heart_rate = "SELECT points, minimum, maximum FROM activity_streams WHERE activity_id = $1 AND kind = 'heartrate'";
     let row = owner.query_one(heart_rate, &[&FIRST_ID]).await.unwrap();
     assert_eq!((row.get(0), row.get(1), row.get(2)), (61, 100.0, 160.0));
     assert_eq!(work_off(&story).await, 0, "nothing is left");
     assert_eq!(story.world.database.count("SELECT count(*) FROM detail_runs").await, 0);
+    story.ends(&[]).await;
+}
+
+#[tokio::test]
+async fn a_record_by_a_whole_run_gives_way_to_the_stretch_inside_it() {
+    let run = ActivityBuilder::run(ATHLETE, FIRST_ID, Timestamp::now()).with("distance", 10_200.0).with("moving_time", 3000).build();
+    let story = synced(vec![run]).await;
+    let records = async || {
+        let tx = story.app.db.athlete(story.world.user_id).await.unwrap();
+        let records = best_efforts::records(&tx, ATHLETE, &[5000, 10_000], DateRange::EVER, 1).await.unwrap();
+        let records: Vec<_> = records.into_iter().map(|record| (record.distance_m, record.record_s, record.is_whole)).collect();
+        records
+    };
+    assert_eq!(records().await, [(10_000, 3000, true)]);
+    work_off(&story).await;
+    let stretches = [(5000, 1471, false), (10_000, 2941, false)];
+    assert_eq!(records().await, stretches);
+
+    story.world.strava.edit_activity(ATHLETE, FIRST_ID, &[("name", json!("Another name"))]);
+    let job_id = story.start(WHOLE_HISTORY).await;
+    story.deliver(job_id).await;
+    assert_eq!(records().await, stretches, "the summary brings no whole run back");
+    story.world.strava.set_detail(FIRST_ID, json!({"best_efforts": []}));
+    story.world.strava.edit_activity(ATHLETE, FIRST_ID, &[("distance", json!(10_300.0))]);
+    let job_id = story.start(WHOLE_HISTORY).await;
+    story.deliver(job_id).await;
+    work_off(&story).await;
+    assert_eq!(records().await, [(10_000, 3000, true)], "without a stretch the whole run is the record again");
     story.ends(&[]).await;
 }
 

@@ -70,7 +70,7 @@ impl Gate {
         self.open.add_permits(1);
     }
 
-    pub(super) async fn pass(&self) {
+    pub(crate) async fn pass(&self) {
         self.arrived.add_permits(1);
         self.open.acquire().await.expect("the gate stands").forget();
     }

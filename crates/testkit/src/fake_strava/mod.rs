@@ -9,4 +9,5 @@ mod oauth;
 mod server;
 
 pub use faults::{Fault, Gate, On};
+pub(crate) use model::new_secret;
 pub use model::{Call, Clock, FakeStrava, TokenPair};

@@ -118,7 +118,7 @@ impl std::fmt::Debug for FakeStrava {
 }
 
 /// Unguessable and recognisable, so that a search finds it wherever it should not be.
-pub(super) fn new_secret(kind: &str) -> String {
+pub(crate) fn new_secret(kind: &str) -> String {
     let bytes: [u8; 18] = runaway_core::vault::random_bytes().expect("randomness");
     format!("{kind}-{}", URL_SAFE_NO_PAD.encode(bytes))
 }

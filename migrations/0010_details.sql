@@ -1,6 +1,5 @@
 -- Details: what only the activity asked for by itself has, fetched later than its summary.
 
-ALTER TABLE activities ADD COLUMN IF NOT EXISTS description text;
 COMMENT ON COLUMN activities.description IS 'From the detailed activity; null until that is fetched, and where there is none.';
 
 ALTER TABLE activity_details

@@ -3,8 +3,13 @@
 //! Every setting is named in [`SETTINGS`]. A function reads the structs it needs through a [`Reader`], which notes
 //! every missing or senseless value and reports them all at once, so that a deployment is repaired in one go.
 
+mod limits;
+mod model;
+
 use std::collections::BTreeMap;
 
+pub use limits::DailyLimit;
+pub use model::{ClaudeConfig, Effort, ModelConfig};
 use secrecy::SecretString;
 use url::Url;
 
@@ -46,6 +51,13 @@ pub const SETTINGS: &[Setting] = &[
     plain("STRAVA_CLIENT_ID", "The application's id at Strava"),
     secret("STRAVA_CLIENT_SECRET", "The application's secret at Strava"),
     secret("TOKEN_KEYS", "Keys that seal tokens: id:base64,id:base64, 32 bytes each; the first seals"),
+    plain("ANTHROPIC_BASE_URL", "Claude's API, https://api.anthropic.com; needed where ANTHROPIC_API_KEY is set"),
+    secret("ANTHROPIC_API_KEY", "Optional: the key of Claude's API; without it nothing is sent to a model"),
+    plain("ANTHROPIC_MODEL", "Optional: the model's id"),
+    plain("ANTHROPIC_EFFORT", "Optional: how much the model thinks: low, medium or high; medium where absent"),
+    plain("MODEL_SOURCES", "Optional: sources whose data may be sent to a model, separated by commas; none where absent"),
+    plain("CHAT_MESSAGES_PER_DAY", "Optional: messages to the coach of one athlete in a day; 100 where absent"),
+    plain("CHAT_TOKENS_PER_DAY", "Optional: model tokens of one athlete's messages in a day; 600000 where absent"),
     plain(SECRET_ARN, "The Secrets Manager document that holds the secret settings; absent locally"),
 ];
 
@@ -138,6 +150,11 @@ impl Reader<'_> {
         self.problems.push(format!("{name} {what}"));
     }
 
+    /// A setting that may be absent; an empty one counts as absent.
+    fn optional(&self, name: &str) -> Option<String> {
+        self.settings.0.get(name).filter(|value| !value.is_empty()).cloned()
+    }
+
     fn text(&mut self, name: &str) -> String {
         if let Some(value) = self.settings.0.get(name) {
             return value.clone();
@@ -189,12 +206,12 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// Reads `DATABASE_URL` and `DATABASE_CA_PEM`.
     pub fn read(from: &mut Reader<'_>) -> Self {
-        Self { url: from.database("DATABASE_URL"), ca_pem: from.settings.0.get("DATABASE_CA_PEM").cloned() }
+        Self { url: from.database("DATABASE_URL"), ca_pem: from.optional("DATABASE_CA_PEM") }
     }
 
     /// Reads `DATABASE_ADMIN_URL` instead: the migration's login.
     pub fn read_admin(from: &mut Reader<'_>) -> Self {
-        Self { url: from.database("DATABASE_ADMIN_URL"), ca_pem: from.settings.0.get("DATABASE_CA_PEM").cloned() }
+        Self { url: from.database("DATABASE_ADMIN_URL"), ca_pem: from.optional("DATABASE_CA_PEM") }
     }
 }
 
@@ -248,9 +265,14 @@ impl AuthorizeConfig {
     }
 }
 
+/// The entries of a list separated by commas.
+fn entries(text: &str) -> Vec<String> {
+    text.split(',').map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty()).collect()
+}
+
 /// The addresses of `APP_REDIRECTS`.
 fn redirects(from: &mut Reader<'_>) -> Vec<String> {
-    let list: Vec<String> = from.text("APP_REDIRECTS").split(',').map(|entry| entry.trim().to_owned()).filter(|e| !e.is_empty()).collect();
+    let list = entries(&from.text("APP_REDIRECTS"));
     if list.iter().any(|entry| Url::parse(entry).is_err()) {
         from.problem("APP_REDIRECTS", "holds an entry that is not an address");
     }
