@@ -14,6 +14,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0003_activities", include_str!("../../../migrations/0003_activities.sql")),
     ("0004_sync_jobs", include_str!("../../../migrations/0004_sync_jobs.sql")),
     ("0005_coach", include_str!("../../../migrations/0005_coach.sql")),
+    ("0006_endings", include_str!("../../../migrations/0006_endings.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

@@ -33,7 +33,7 @@ impl Deadline {
         Self(Instant::now() + time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    fn allows_another_page(self) -> bool {
+    pub(crate) fn allows_another_page(self) -> bool {
         self.0.saturating_duration_since(Instant::now()) > HANDOVER_MARGIN
     }
 }

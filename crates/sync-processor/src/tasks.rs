@@ -1,18 +1,20 @@
 //! What the schedules ask for.
 
-use runaway_core::db::sync_jobs;
+use runaway_core::db::{strava_events, sync_jobs};
 use serde_json::Value;
 
-use crate::App;
 use crate::failure::WorkError;
+use crate::{App, Deadline, cleanup};
 
 /// A scheduled task.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// Send a message for every job that should be worked on and is not.
+    /// Send a message for every job and event that should be worked on and is not.
     ProcessPending,
     /// Take back leases that ran out.
     ResetStuck,
+    /// Erase what is due to be erased.
+    Cleanup,
 }
 
 /// An event that is neither a batch nor a known task.
@@ -26,18 +28,20 @@ impl Task {
         match event.get("task").and_then(Value::as_str) {
             Some("process-pending") => Ok(Self::ProcessPending),
             Some("reset-stuck") => Ok(Self::ResetStuck),
+            Some("cleanup") => Ok(Self::Cleanup),
             _ => Err(UnknownEvent),
         }
     }
 }
 
-/// Does the task and returns how many jobs it touched.
-pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
+/// Does the task and returns how many rows it touched.
+pub(crate) async fn run(app: &App, task: Task, deadline: Deadline) -> Result<usize, WorkError> {
     let done = match task {
         Task::ProcessPending => process_pending(app).await?,
         Task::ResetStuck => reset_stuck(app).await?,
+        Task::Cleanup => cleanup::run(app, deadline).await?,
     };
-    tracing::info!(task = ?task, jobs = done, "Task {task:?} touched {done} jobs");
+    tracing::info!(task = ?task, rows = done, "Task {task:?} touched {done} rows");
     Ok(done)
 }
 
@@ -45,12 +49,18 @@ pub(crate) async fn run(app: &App, task: Task) -> Result<usize, WorkError> {
 /// other order could send the same job with every run.
 async fn process_pending(app: &App) -> Result<usize, WorkError> {
     let tx = app.db.system().await?;
-    let due = sync_jobs::take_due(&tx, app.clock.now()).await?;
+    let now = app.clock.now();
+    // Events first: they are what changed a moment ago.
+    let events = strava_events::take_due(&tx, now).await?;
+    let jobs = sync_jobs::take_due(&tx, now).await?;
     tx.commit().await?;
-    for job_id in &due {
+    for event_id in &events {
+        app.queue.send_event(*event_id, 0).await?;
+    }
+    for job_id in &jobs {
         app.queue.send(*job_id, 0).await?;
     }
-    Ok(due.len())
+    Ok(events.len() + jobs.len())
 }
 
 async fn reset_stuck(app: &App) -> Result<usize, WorkError> {

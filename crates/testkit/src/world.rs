@@ -9,7 +9,7 @@ use runaway_core::vault::Vault;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::fake_strava::Clock;
+use crate::fake_strava::{Clock, FIRST_SUBSCRIPTION_ID};
 use crate::logs::LogCapture;
 use crate::queue::TestQueue;
 use crate::{FakeStrava, TestDatabase, TokenIssuer, issuer};
@@ -37,6 +37,10 @@ pub struct World {
     pub logs: LogCapture,
     /// A connected athlete's user, for tests with one.
     pub user_id: Uuid,
+    /// The webhook's secret path segment.
+    pub webhook_path: String,
+    /// What Strava repeats when it checks the webhook.
+    pub verify_token: String,
     token_keys: String,
 }
 
@@ -54,6 +58,8 @@ impl World {
             clock,
             logs,
             user_id: Uuid::new_v4(),
+            webhook_path: format!("path-{}", Uuid::new_v4().simple()),
+            verify_token: format!("verify-{}", Uuid::new_v4().simple()),
             token_keys: format!("test:{}", STANDARD.encode(key)),
         }
     }
@@ -72,6 +78,9 @@ impl World {
             ("STRAVA_OAUTH_BASE", self.strava.base_url()),
             ("STRAVA_CLIENT_ID", self.strava.client_id().to_owned()),
             ("STRAVA_CLIENT_SECRET", self.strava.client_secret().to_owned()),
+            ("STRAVA_WEBHOOK_PATH", self.webhook_path.clone()),
+            ("STRAVA_VERIFY_TOKEN", self.verify_token.clone()),
+            ("STRAVA_SUBSCRIPTION_ID", FIRST_SUBSCRIPTION_ID.to_string()),
             ("TOKEN_KEYS", self.token_keys.clone()),
         ])
     }
@@ -120,7 +129,8 @@ impl World {
     /// token stands in clear in any table.
     pub async fn assert_in_order(&self, expected_errors: &[&str]) {
         self.strava.assert_nothing_unexpected();
-        let secrets = self.strava.secrets();
+        let mut secrets = self.strava.secrets();
+        secrets.extend([self.webhook_path.clone(), self.verify_token.clone()]);
         self.logs.assert_clean(&secrets, expected_errors);
         let owner = self.database.owner().await;
         let sql = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";

@@ -83,6 +83,7 @@ fn a_planted_mistake_is_found() {
         ("VisibilityTimeout: 1800", "VisibilityTimeout: 300"),
         ("deadLetterTargetArn: !GetAtt SyncDeadLetterQueue.Arn", "deadLetterTargetArn: !GetAtt Nowhere.Arn"),
         ("rate(5 minutes)", "rate(five minutes)"),
+        ("cron(0 2 * * ? *)", "cron(0 2 * * *)"),
         (r#"'{"task": "reset-stuck"}'"#, r#"'{"task": "reset"}'"#),
         ("STRAVA_CLIENT_ID: !Ref", "STRAVA_CLIENT_IDENTITY: !Ref"),
         ("AUTH_ISSUER: !Ref", "TOKEN_KEYS: !Ref"),

@@ -84,6 +84,39 @@ pub async fn save_page(tx: &WorkerTx, page: &[ListedSummary], unreadable: &[Unre
     activities.and(raw).and(aside)
 }
 
+/// Saves one activity that was fetched by itself: the verbatim object is its detail; a summary kept earlier stays.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn save_detail(tx: &WorkerTx, fetched: &ListedSummary, now: Timestamp) -> Result<(), DbError> {
+    upsert(tx, std::slice::from_ref(fetched), now).await?;
+    let sql = "
+        INSERT INTO activity_raw AS r (activity_id, athlete_id, detail, detail_at) VALUES ($2, $1, $3::text::json, $4)
+        ON CONFLICT (activity_id) DO UPDATE SET detail = excluded.detail, detail_at = excluded.detail_at
+         WHERE r.athlete_id = excluded.athlete_id";
+    let params: Params<'_> =
+        &[(&tx.athlete_id(), Type::INT8), (&fetched.activity.id, Type::INT8), (&fetched.verbatim, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
+    tx.tx().query(sql, params).await?;
+    Ok(())
+}
+
+/// Keeps an object aside that was fetched by itself and cannot be read.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn save_unreadable(tx: &WorkerTx, object: Unreadable, now: Timestamp) -> Result<(), DbError> {
+    keep_aside(tx, &[object], now).await
+}
+
+/// Deletes an activity with everything that hangs on it; the sums of its day follow. `false` where it is not held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
+    let sql = "DELETE FROM activities WHERE athlete_id = $1 AND id = $2 RETURNING 1";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
+}
+
 async fn upsert(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) -> Result<(), DbError> {
     let names = || COLUMNS.iter().map(|(name, _)| *name);
     let list = |form: &dyn Fn(&str) -> String| names().map(form).collect::<Vec<_>>().join(", ");

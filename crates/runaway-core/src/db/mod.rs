@@ -6,15 +6,19 @@
 //! other way to send a statement: the connection itself is not reachable from outside this room.
 
 pub mod activities;
+pub mod athlete_tables;
 pub mod athletes;
+pub mod erasure_receipts;
 pub mod oauth_states;
+pub mod pending_revocations;
 mod pool;
+pub mod strava_events;
 pub mod strava_tokens;
 pub mod sync_jobs;
 mod tx;
 
 pub use pool::{Db, connector};
-pub use tx::{AthleteTx, JobAccess, SystemTx, WorkerTx};
+pub use tx::{AthleteTx, EventAccess, JobAccess, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.
 #[derive(Debug, thiserror::Error)]
@@ -40,8 +44,9 @@ impl From<tokio_postgres::Error> for DbError {
         }
         match error.as_db_error() {
             Some(db) if db.constraint().is_some() => Self::Constraint(db.constraint().unwrap_or_default().to_owned(), error),
-            // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had.
-            Some(db) if ["57", "53", "08", "55"].contains(&&db.code().code()[..2]) => {
+            // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had;
+            // 40: given way to another transaction.
+            Some(db) if ["57", "53", "08", "55", "40"].contains(&&db.code().code()[..2]) => {
                 Self::Unavailable("it refused for now", Some(error.into()))
             }
             Some(_) => Self::Statement(error),

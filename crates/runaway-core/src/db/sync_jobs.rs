@@ -349,3 +349,26 @@ pub async fn reset_stuck(tx: &SystemTx, now: Timestamp) -> Result<usize, DbError
           FROM stuck WHERE id = stuck_id RETURNING 1";
     Ok(tx.tx().query(sql, &[(&now, Type::TIMESTAMPTZ), (&STRIKES_MAX, Type::INT4), (&STRUCK_OUT, Type::TEXT)]).await?.len())
 }
+
+/// Fails the athlete's unfinished jobs; whoever works on one finds the lease gone.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn fail_unfinished(tx: &WorkerTx, sentence: &str, now: Timestamp) -> Result<(), DbError> {
+    let sql = "
+        UPDATE sync_jobs SET status = 'failed', error_message = $2, completed_at = $3, updated_at = $3, lease_token = NULL, lease_expires_at = NULL
+         WHERE athlete_id = $1 AND status IN ('pending', 'in_progress')";
+    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&sentence, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+    Ok(())
+}
+
+/// Deletes a batch of jobs that ended before then; returns how many.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_finished(tx: &SystemTx, before: Timestamp, rows_max: i64) -> Result<usize, DbError> {
+    let sql = "
+        DELETE FROM sync_jobs WHERE id IN (SELECT id FROM sync_jobs WHERE status IN ('completed', 'failed') AND completed_at < $1 LIMIT $2)
+        RETURNING 1";
+    Ok(tx.tx().query(sql, &[(&before, Type::TIMESTAMPTZ), (&rows_max, Type::INT8)]).await?.len())
+}

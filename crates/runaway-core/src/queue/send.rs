@@ -24,15 +24,15 @@ pub fn aws_behavior() -> BehaviorVersion {
 
 /// A message could not be sent. The row is written; the five-minute schedule sends it again.
 #[derive(Debug, thiserror::Error)]
-#[error("the message for job {job_id} could not be sent")]
+#[error("the message for row {id} could not be sent")]
 pub struct QueueError {
-    /// The job whose message is missing.
-    pub job_id: Uuid,
+    /// The row whose message is missing.
+    pub id: Uuid,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// The queue of sync jobs.
+/// The queue of sync jobs and of Strava's events.
 #[derive(Debug, Clone)]
 pub struct SyncQueue {
     client: aws_sdk_sqs::Client,
@@ -48,15 +48,26 @@ impl SyncQueue {
         Self { client: aws_sdk_sqs::Client::new(&shared), url: config.sync_queue_url.clone() }
     }
 
-    /// Sends the job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    /// Sends a job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
     ///
     /// # Errors
     /// [`QueueError`] after three tries.
     pub async fn send(&self, job_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        self.send_message(SyncMessage::Job { job_id }, delay_s).await
+    }
+
+    /// Sends an event's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    ///
+    /// # Errors
+    /// [`QueueError`] after three tries.
+    pub async fn send_event(&self, event_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        self.send_message(SyncMessage::Event { event_id }, delay_s).await
+    }
+
+    async fn send_message(&self, message: SyncMessage, delay_s: i64) -> Result<(), QueueError> {
         let delay_s = i32::try_from(delay_s.clamp(0, SEND_DELAY_S_MAX)).unwrap_or_default();
-        let body = SyncMessage { job_id }.to_body();
-        let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_s);
-        request.send().await.map_err(|error| QueueError { job_id, source: error.into() })?;
+        let request = self.client.send_message().queue_url(&self.url).message_body(message.to_body()).delay_seconds(delay_s);
+        request.send().await.map_err(|error| QueueError { id: message.id(), source: error.into() })?;
         Ok(())
     }
 }

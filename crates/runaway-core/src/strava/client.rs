@@ -81,7 +81,12 @@ impl StravaClient {
         self.answer(self.http.post(format!("{}{path}", self.config.oauth_base)).form(form)).await
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, StravaError> {
+    /// A request that this application signs with its id and secret, or an athlete with a token.
+    pub(super) fn request(&self, method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    pub(super) async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, StravaError> {
         let answer = request.send().await.map_err(|error| StravaError::from_transport(&error))?;
         let (status, daily) = (answer.status(), daily_budget_is_spent(answer.headers()));
         let body = read_bounded(answer).await?;

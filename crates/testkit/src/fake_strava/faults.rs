@@ -13,6 +13,10 @@ pub enum On {
     Refresh(usize),
     /// The n-th exchange of a code.
     Exchange(usize),
+    /// The n-th call of one activity.
+    Activity(usize),
+    /// The n-th revocation of a token.
+    Revoke(usize),
 }
 
 /// How it fails.

@@ -78,6 +78,8 @@ pub(super) struct State {
     pub(super) limits: (i64, i64),
     pub(super) usage: HashMap<i64, i64>,
     pub(super) demo: Option<i64>,
+    pub(super) subscription: Option<Value>,
+    pub(super) subscriptions_made: i64,
 }
 
 pub(super) struct Inner {
@@ -119,6 +121,8 @@ impl FakeStrava {
             limits: DEFAULT_LIMITS,
             usage: HashMap::new(),
             demo: None,
+            subscription: None,
+            subscriptions_made: 0,
         };
         let inner = |port| Inner { port, client_id: "12345".to_owned(), client_secret, clock, state: Mutex::new(state) };
         super::server::start(port, inner).await
@@ -178,6 +182,23 @@ impl FakeStrava {
     /// Uploads an activity.
     pub fn add_activity(&self, id: i64, activity: Value) {
         self.state().athletes.get_mut(&id).expect("the athlete").activities.push(activity);
+    }
+
+    /// Deletes an activity.
+    pub fn remove_activity(&self, id: i64, activity_id: i64) {
+        self.state().athletes.get_mut(&id).expect("the athlete").activities.retain(|activity| activity["id"] != activity_id);
+    }
+
+    /// Changes a field of an activity.
+    pub fn change_activity(&self, id: i64, activity_id: i64, field: &str, value: impl Into<Value>) {
+        let mut state = self.state();
+        let activities = &mut state.athletes.get_mut(&id).expect("the athlete").activities;
+        activities.iter_mut().find(|activity| activity["id"] == activity_id).expect("the activity")[field] = value.into();
+    }
+
+    /// Whether the athlete's permission stands.
+    pub fn is_granted(&self, id: i64) -> bool {
+        self.state().athletes.get(&id).is_some_and(|athlete| athlete.tokens.is_some())
     }
 
     /// Approves the application without the consent page and returns the code.
@@ -255,6 +276,8 @@ impl State {
             On::List(wanted) => what == "list" && n == wanted,
             On::Refresh(wanted) => what == "refresh" && n == wanted,
             On::Exchange(wanted) => what == "exchange" && n == wanted,
+            On::Activity(wanted) => what == "activity" && n == wanted,
+            On::Revoke(wanted) => what == "revoke" && n == wanted,
         })?;
         Some(self.faults.remove(position).1)
     }

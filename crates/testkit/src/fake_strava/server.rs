@@ -7,13 +7,13 @@ use axum::Router;
 use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
 use super::faults::Fault;
 use super::model::{Call, FakeStrava, Inner, State as Model};
-use super::{listing, oauth};
+use super::{activity, listing, oauth, subscriptions};
 
 const SHORT_WINDOW_S: i64 = 15 * 60;
 const DAY_S: i64 = 24 * 60 * 60;
@@ -24,7 +24,11 @@ pub(super) async fn start(port: u16, inner: impl FnOnce(u16) -> Inner) -> FakeSt
     let router = Router::new()
         .route("/oauth/authorize", get(oauth::authorize))
         .route("/oauth/token", post(oauth::token))
+        .route("/oauth/revoke", post(oauth::revoke))
         .route("/api/v3/athlete/activities", get(list))
+        .route("/api/v3/activities/{id}", get(activity::show))
+        .route("/api/v3/push_subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route("/api/v3/push_subscriptions/{id}", delete(subscriptions::delete))
         .fallback(unexpected)
         .with_state(fake.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -78,7 +82,7 @@ pub(super) async fn fault_answer(fake: &FakeStrava, fault: Fault) -> Option<Resp
     }
 }
 
-fn with_limits(mut response: Response, limit: (i64, i64), usage: (i64, i64)) -> Response {
+pub(super) fn with_limits(mut response: Response, limit: (i64, i64), usage: (i64, i64)) -> Response {
     let pair = |(short, daily): (i64, i64)| format!("{short},{daily}").parse().expect("a header");
     for (name, value) in [
         ("x-ratelimit-limit", pair((limit.0 * 2, limit.1 * 2))),
@@ -113,18 +117,23 @@ async fn list(State(fake): State<FakeStrava>, Query(query): Query<HashMap<String
 }
 
 /// Counts a call, refused or not, and returns the usage of the quarter hour and the day.
-fn count_call(state: &mut Model, now_s: i64) -> (i64, i64) {
+pub(super) fn count_call(state: &mut Model, now_s: i64) -> (i64, i64) {
     *state.usage.entry(now_s / SHORT_WINDOW_S).or_default() += 1;
     let of_day = |window: i64| window * SHORT_WINDOW_S / DAY_S == now_s / DAY_S;
     let daily = state.usage.iter().filter(|(window, _)| of_day(**window)).map(|(_, n)| n).sum();
     (state.usage[&(now_s / SHORT_WINDOW_S)], daily)
 }
 
+/// The token of a call; empty without one.
+pub(super) fn bearer_of(headers: &HeaderMap) -> &str {
+    headers.get("authorization").and_then(|v| v.to_str().ok()?.strip_prefix("Bearer ")).unwrap_or_default()
+}
+
 fn answer_list(state: &mut Model, query: &HashMap<String, String>, headers: &HeaderMap, now_s: i64) -> Response {
     if query.contains_key("access_token") {
         state.unexpected.push("an access token in the query".to_owned());
     }
-    let bearer = headers.get("authorization").and_then(|v| v.to_str().ok()?.strip_prefix("Bearer ")).unwrap_or_default();
+    let bearer = bearer_of(headers);
     let holder = state.athletes.values().find(|a| a.tokens.as_ref().is_some_and(|t| t.access == bearer && t.expires_at > now_s));
     let Some(athlete) = holder else { return refusal(401, "Athlete", "access_token", "invalid") };
     if !athlete.scope.split(',').any(|scope| scope.starts_with("activity:read")) {
