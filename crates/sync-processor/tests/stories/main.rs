@@ -1,6 +1,7 @@
 //! Stories of a sync: whatever happens on the way, every activity arrives once.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod cleanup;
 mod events;
 mod failures;
 mod story;
