@@ -3,7 +3,7 @@
 use runaway_core::config::CleanupConfig;
 use serde_json::Value;
 use testkit::call::{checked, request};
-use testkit::fake_strava::{Fault, On, deauthorisation};
+use testkit::fake_strava::{Fault, Gate, On, deauthorisation};
 use testkit::world::ALL_SCOPES;
 
 use crate::events::Told;
@@ -171,4 +171,33 @@ async fn retention_erases_what_is_held_too_long_and_nothing_without_it() {
     told.cleanup(30, Some(7)).await;
     assert_eq!(told.story.stored().await, 1, "only what was stored within the days is left");
     told.story.ends(&[]).await;
+}
+
+#[tokio::test]
+async fn a_page_that_comes_after_the_end_is_not_saved() {
+    for (method, path) in [("POST", "/disconnect"), ("DELETE", "/delete-account")] {
+        let story = Story::with_runs(430).await;
+        let gate = Gate::default();
+        story.world.strava.fail(On::List(2), Fault::Held(gate.clone()));
+        let job_id = story.start(WHOLE_HISTORY).await;
+        let token = story.world.token();
+        let end = async {
+            gate.arrival().await;
+            let call = request(method, path, Some(&token), "");
+            let answer = if method == "POST" {
+                disconnect::handle(&disconnect::App::new(&story.world.settings()).unwrap(), call).await
+            } else {
+                delete_account::handle(&delete_account::App::new(&story.world.settings()).unwrap(), call).await
+            };
+            assert_eq!(answer.status(), 200, "{path}");
+            gate.open();
+        };
+        let (answer, ()) = tokio::join!(story.deliver(job_id), end);
+        assert_eq!(answer, nothing_failed());
+        let kept = if method == "POST" { 200 } else { 0 };
+        assert_eq!((story.stored().await, story.world.strava.count("list")), (kept, 2), "{path}");
+        let rows = "SELECT count(*) FROM strava_tokens";
+        assert_eq!(story.world.database.count(rows).await, 0);
+        story.ends(&[]).await;
+    }
 }

@@ -1,5 +1,6 @@
 //! Stories of what Strava announces: every event comes in through the webhook and is worked off by the processor.
 
+use futures_util::future::join_all;
 use runaway_core::queue::SyncMessage;
 use serde_json::{Value, json};
 use testkit::activity::ActivityBuilder;
@@ -55,6 +56,27 @@ impl Told {
             assert_eq!(answer, nothing_failed());
         }
         panic!("the queue does not run empty");
+    }
+
+    /// Hands everything that waits to eight processors that work at the same time.
+    async fn deliver_to_eight(&self) {
+        let mut shares: Vec<Vec<String>> = vec![Vec::new(); 8];
+        let mut next = 0;
+        loop {
+            let records = self.story.world.queue.take().await.records;
+            if records.is_empty() {
+                break;
+            }
+            for body in records.into_iter().filter_map(|record| record.body) {
+                shares[next % 8].push(body);
+                next += 1;
+            }
+        }
+        let workers = shares.into_iter().map(async |bodies| {
+            let app = processor(&self.story.world).await;
+            sync_processor::handle(&app, batch(&bodies), in_fifteen_minutes()).await.unwrap()
+        });
+        assert!(join_all(workers).await.iter().all(|answer| *answer == nothing_failed()));
     }
 
     /// Time passes, and the schedule wakes what is due.
@@ -226,6 +248,28 @@ async fn what_is_told_while_strava_answers_is_asked_for_again() {
     told.later(130).await;
     assert_eq!((told.count(open).await, told.asked("activity")), (0, 2), "one more call answers all");
     assert_eq!(told.count("SELECT count(*) FROM activities WHERE name = 'Renamed'").await, 1);
+    told.story.ends(&[]).await;
+}
+
+#[tokio::test]
+async fn many_processors_ask_once_for_one_object_and_keep_the_limit_for_many() {
+    let told = Told::with_runs(30).await;
+    for aspect in ["create", "update", "delete"] {
+        told.tell_of(KNOWN, aspect).await;
+    }
+    told.deliver_to_eight().await;
+    assert_eq!(told.asked("activity"), 1, "one call for the three");
+    for n in 0..29 {
+        told.tell_of(2_000_000 + n, "create").await;
+    }
+    told.deliver_to_eight().await;
+    // Told again in the next minute: thirty are spent.
+    told.story.world.clock.advance(40);
+    for n in 0..29 {
+        told.tell_of(3_000_000 + n, "create").await;
+    }
+    told.deliver_to_eight().await;
+    assert_eq!(told.asked("activity"), 30);
     told.story.ends(&[]).await;
 }
 
