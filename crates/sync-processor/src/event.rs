@@ -194,7 +194,7 @@ async fn follow_permission(app: &App, claimed: &ClaimedEvents, lease: &EventLeas
         Err(error) => return Err(WorkError::Token(error)),
     };
     let tx = app.db.worker(claimed.athlete_id).await?;
-    if !flows::lose_connection(&tx, &refused_token, lease, now).await? {
+    if !flows::lose_connection(&tx, &refused_token, now).await? {
         drop(tx);
         return Ok(still_connected(app, claimed, lease).await?);
     }

@@ -4,14 +4,16 @@ use jiff::Timestamp;
 use uuid::Uuid;
 
 use crate::db::pending_revocations::{self, PendingRevocation};
-use crate::db::strava_events::{self, EventLease, Outcome};
+use crate::db::strava_events::{self, Outcome};
 use crate::db::{Db, DbError, WorkerTx, athletes, strava_tokens, sync_jobs};
 use crate::strava::{StravaClient, StravaError};
 use crate::telemetry;
 use crate::vault::{Purpose, Vault};
 
 /// What the athlete reads on the jobs that a disconnection ends.
-const JOB_ENDED: &str = "Strava was disconnected. Please connect it and start the sync again.";
+const DISCONNECTED: &str = "Strava was disconnected. Please connect it and start the sync again.";
+/// What the athlete reads on the jobs that Strava's refusal ends.
+const REFUSED: &str = "Strava no longer accepts the connection. Please connect Strava again.";
 
 /// Ends the connection by the athlete's wish, in the caller's transaction: the token is moved out of every other flow's
 /// sight, unfinished jobs fail, events are settled. The caller commits and then revokes the token, if one was held.
@@ -22,28 +24,25 @@ pub async fn disconnect(tx: &WorkerTx, revocation_id: Uuid, now: Timestamp) -> R
     // The athlete's row first, as where an athlete connects: two that wait for each other would both lose.
     athletes::mark_disconnected(tx, now).await?;
     let pending = pending_revocations::take_over(tx, revocation_id, now).await?;
-    end_work(tx, now).await?;
+    sync_jobs::fail_unfinished(tx, DISCONNECTED, now).await?;
+    strava_events::settle_all(tx, Outcome::NotConnected, now).await?;
     Ok(pending)
 }
 
-/// Ends a connection that Strava has refused, as an event led to find out. `false`, and nothing may be committed, where
-/// the refused tokens have been replaced meanwhile: the athlete connected again.
+/// Ends a connection that Strava has refused, in the caller's transaction: as [`disconnect`], without anything to
+/// revoke. `false`, and nothing may be committed, where the refused tokens have been replaced meanwhile: the athlete
+/// connected again.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn lose_connection(tx: &WorkerTx, refused_refresh_token: &[u8], lease: &EventLease, now: Timestamp) -> Result<bool, DbError> {
+pub async fn lose_connection(tx: &WorkerTx, refused_refresh_token: &[u8], now: Timestamp) -> Result<bool, DbError> {
     athletes::mark_disconnected(tx, now).await?;
     if !strava_tokens::delete_refused(tx, refused_refresh_token).await? {
         return Ok(false);
     }
-    strava_events::settle(tx, lease, Outcome::Disconnected, now).await?;
-    end_work(tx, now).await?;
+    sync_jobs::fail_unfinished(tx, REFUSED, now).await?;
+    strava_events::settle_all(tx, Outcome::Disconnected, now).await?;
     Ok(true)
-}
-
-async fn end_work(tx: &WorkerTx, now: Timestamp) -> Result<(), DbError> {
-    sync_jobs::fail_unfinished(tx, JOB_ENDED, now).await?;
-    strava_events::settle_all(tx, Outcome::NotConnected, now).await
 }
 
 /// What became of a revocation.

@@ -375,8 +375,9 @@ async fn a_real_deauthorisation_leaves_no_token_at_once() {
     let gone = "SELECT count(*) FROM athletes WHERE NOT strava_connected AND strava_disconnected_at IS NOT NULL";
     assert_eq!((told.count("SELECT count(*) FROM strava_tokens").await, told.count(gone).await), (0, 1));
     let job = told.story.job(job_id).await;
-    assert_eq!((job.status.as_str(), job.error_message.is_some()), ("failed", true));
-    assert_eq!(told.outcomes().await, [("disconnected".to_owned(), 1), ("not_connected".to_owned(), 1)]);
+    let sentence = "Strava no longer accepts the connection. Please connect Strava again.";
+    assert_eq!((job.status.as_str(), job.error_message.as_deref()), ("failed", Some(sentence)));
+    assert_eq!(told.outcomes().await, [("disconnected".to_owned(), 2)]);
     assert_eq!(told.count("SELECT count(*) FROM pending_revocations").await, 0, "there is nothing to revoke");
     told.story.ends(&[]).await;
 }
