@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command that speaks to a person")]
 
 mod console;
+mod dead_letters;
 mod demo;
 mod demo_chat;
 mod env_file;
@@ -12,6 +13,7 @@ mod postgres;
 mod process;
 mod queues;
 mod tools;
+mod webhook;
 mod world;
 
 use std::process::ExitCode;
@@ -45,12 +47,21 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             world.serve().await.map(|()| ExitCode::SUCCESS)
         }
         ["test", rest @ ..] => world::test(rest).await,
+        ["dead-letters", rest @ ..] => dead_letters::run(rest.contains(&"--redrive")).await.map(|()| ExitCode::SUCCESS),
+        ["webhook"] => webhook::list().await.map(|()| ExitCode::SUCCESS),
+        ["webhook", "--create"] => webhook::create().await.map(|()| ExitCode::SUCCESS),
+        ["webhook", "--delete", id] => {
+            webhook::delete(id.parse().context("the subscription's id is no number")?).await.map(|()| ExitCode::SUCCESS)
+        }
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
             let user = user.parse().context("USER is not a UUID")?;
             println!("{}", world::token(user)?);
             Ok(ExitCode::SUCCESS)
         }
-        _ => bail!("commands: demo [--once], dev, test [cargo test's arguments], lint, token <uuid>"),
+        _ => bail!(
+            "commands: demo [--once], dev, test [cargo test's arguments], lint, token <uuid>, webhook [--create | --delete <id>], \
+             dead-letters [--redrive]"
+        ),
     }
 }

@@ -19,6 +19,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0008_rate_budget", include_str!("../../../migrations/0008_rate_budget.sql")),
     ("0009_vanished", include_str!("../../../migrations/0009_vanished.sql")),
     ("0010_details", include_str!("../../../migrations/0010_details.sql")),
+    ("0011_endings", include_str!("../../../migrations/0011_endings.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

@@ -23,6 +23,13 @@ pub(crate) enum Refusal {
     Strava(#[from] StravaError),
 }
 
+impl Refusal {
+    /// Whether Strava did not accept the token: the permission may be gone.
+    pub(crate) const fn is_of_token(&self) -> bool {
+        matches!(self, Self::Strava(StravaError::TokenRejected | StravaError::GrantRejected))
+    }
+}
+
 /// Makes one call in a lane, if there is budget for it. `ask` is not begun before that.
 pub(crate) async fn call<T>(app: &App, lane: Lane, ask: impl Future<Output = Answer<T>>) -> Result<T, CallError> {
     let now = app.clock.now();

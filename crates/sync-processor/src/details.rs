@@ -5,16 +5,17 @@
 use runaway_core::db::activities::{self, Unreadable};
 use runaway_core::db::details::{self, Missing};
 use runaway_core::db::sync_jobs::Lease;
-use runaway_core::db::{DbError, WorkerTx, athletes, detail_runs, rate_budget, strava_tokens};
+use runaway_core::db::{DbError, WorkerTx, detail_runs, rate_budget};
 use runaway_core::domain::Lane;
-use runaway_core::strava::{StravaError, read_detail};
+use runaway_core::strava::{FetchedActivity, StravaError, read_activity};
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
 use crate::App;
 use crate::access::{Access, CallError};
 use crate::budget::Refusal;
-use crate::failure::{self, Consequence, WorkError, consequence, jitter};
+use crate::failure::{self, Consequence, Work, WorkError, consequence, jitter};
+use crate::grant;
 use crate::job::{Deadline, LEASE, Stop};
 
 /// Activities whose details one message brings; then it is another athlete's turn.
@@ -63,7 +64,7 @@ enum Found<T> {
     Part(T),
     Nothing,
     /// What came instead; it is kept.
-    Unreadable(String),
+    Unreadable(Unreadable),
 }
 
 /// Both parts of one activity, each stored by itself; `false` where the lease is lost.
@@ -88,7 +89,7 @@ async fn fetch_one(app: &App, lease: &Lease, access: &mut Access<'_>, activity: 
         match found {
             Found::Part(streams) => details::save_streams(&tx, id, &streams, now).await?,
             Found::Nothing => details::mark_streams_absent(&tx, id, now).await?,
-            Found::Unreadable(body) => put_off(app, &tx, id, Some(&body)).await?,
+            Found::Unreadable(object) => put_off(app, &tx, id, Some(object)).await?,
         }
         tx.commit().await?;
     }
@@ -99,7 +100,9 @@ fn found<T>(outcome: Result<T, CallError>) -> Result<Found<T>, CallError> {
     match outcome {
         Ok(part) => Ok(Found::Part(part)),
         Err(CallError::Refused(Refusal::Strava(StravaError::NotFound))) => Ok(Found::Nothing),
-        Err(CallError::Refused(Refusal::Strava(StravaError::Unreadable { body, .. }))) => Ok(Found::Unreadable(body.as_str().to_owned())),
+        Err(CallError::Refused(Refusal::Strava(StravaError::Unreadable { what, body }))) => {
+            Ok(Found::Unreadable(Unreadable::answer(body.as_str(), &format!("the answer is not {what}"))))
+        }
         Err(error) => Err(error),
     }
 }
@@ -113,26 +116,26 @@ async fn step(app: &App, lease: &Lease, athlete_id: i64) -> Result<Option<Worker
 
 /// Whether the detailed activity was there and could be read.
 async fn store_detail(app: &App, tx: &WorkerTx, id: i64, found: Found<Box<RawValue>>) -> Result<bool, DbError> {
-    let body = match found {
+    let unreadable = match found {
         Found::Nothing => None,
-        Found::Unreadable(body) => Some(body),
-        Found::Part(object) => match read_detail(&object) {
-            Some(detail) => {
+        Found::Unreadable(object) => Some(object),
+        Found::Part(object) => match read_activity(&object, tx.athlete_id()) {
+            FetchedActivity::Own(_, detail) => {
                 details::save_detail(tx, id, &detail, app.clock.now()).await?;
                 return Ok(true);
             }
-            None => Some(object.get().to_owned()),
+            FetchedActivity::Foreign => None,
+            FetchedActivity::Unreadable(object) => Some(object),
         },
     };
-    put_off(app, tx, id, body.as_deref()).await?;
+    put_off(app, tx, id, unreadable).await?;
     Ok(false)
 }
 
-async fn put_off(app: &App, tx: &WorkerTx, id: i64, body: Option<&str>) -> Result<(), DbError> {
+async fn put_off(app: &App, tx: &WorkerTx, id: i64, unreadable: Option<Unreadable>) -> Result<(), DbError> {
     let now = app.clock.now();
-    if let Some(body) = body {
-        let unreadable = Unreadable::answer(body, "the answer is no detail of an activity");
-        activities::keep_aside(tx, &[unreadable], now).await?;
+    if let Some(object) = unreadable {
+        activities::keep_aside(tx, &[object], now).await?;
     }
     details::put_off(tx, id, now).await
 }
@@ -151,25 +154,30 @@ async fn conclude(app: &App, athlete_id: i64, lease: &Lease, stop: Stop) -> Resu
             None => detail_runs::end(tx, lease).await?,
         },
         Stop::Refused(refusal) => {
-            let next = consequence(&refusal, None, now);
-            failure::log(run_id, athlete_id, &refusal, next);
-            match next {
-                Consequence::Wait(at) | Consequence::TryAgain { at, pauses_all: false } => {
-                    detail_runs::give_back(tx, lease, at + jitter(run_id)).await?;
-                }
-                Consequence::TryAgain { at, pauses_all: true } => {
-                    rate_budget::pause(app.db.system().await?, at).await?;
-                    detail_runs::give_back(tx, lease, at + jitter(run_id)).await?;
-                }
-                Consequence::End { disconnects, .. } => {
-                    if disconnects {
-                        strava_tokens::delete(&tx).await?;
-                        athletes::mark_disconnected(&tx, now).await?;
-                    }
-                    detail_runs::end(tx, lease).await?;
-                }
-            }
+            drop(tx);
+            refused(app, athlete_id, lease, refusal).await?;
         }
+    }
+    Ok(())
+}
+
+async fn refused(app: &App, athlete_id: i64, lease: &Lease, refusal: Refusal) -> Result<(), WorkError> {
+    let run_id = lease.job_id;
+    let Some(refusal) = grant::remaining(app, athlete_id, refusal).await? else {
+        return Ok(detail_runs::end(app.db.worker(athlete_id).await?, lease).await?);
+    };
+    let tx = app.db.worker(athlete_id).await?;
+    let next = consequence(&refusal, None, app.clock.now());
+    failure::log(Work::Job(run_id), athlete_id, &refusal, next);
+    match next {
+        Consequence::Wait(at) | Consequence::TryAgain { at, pauses_all: false } => {
+            detail_runs::give_back(tx, lease, at + jitter(run_id)).await?;
+        }
+        Consequence::TryAgain { at, pauses_all: true } => {
+            rate_budget::pause(app.db.system().await?, at).await?;
+            detail_runs::give_back(tx, lease, at + jitter(run_id)).await?;
+        }
+        Consequence::End(_) => detail_runs::end(tx, lease).await?,
     }
     Ok(())
 }

@@ -1,14 +1,17 @@
 //! What a refusal means for the job: sleep, or end with a sentence.
 
 use jiff::{SignedDuration, Timestamp};
-use runaway_core::db::DbError;
+use runaway_core::db::activities::Unreadable;
+use runaway_core::db::{DbError, activities};
 use runaway_core::domain::{next_daily_window, next_quarter_hour};
 use runaway_core::flows::AccessError;
 use runaway_core::queue::QueueError;
 use runaway_core::strava::StravaError;
 use runaway_core::telemetry;
+use tracing::field::display;
 use uuid::Uuid;
 
+use crate::App;
 use crate::budget::Refusal;
 
 /// How long everybody waits after Strava failed three times in a row.
@@ -46,12 +49,35 @@ pub(crate) enum Consequence {
         pauses_all: bool,
     },
     /// It ends; the sentence is for the athlete.
-    End {
-        /// What the athlete reads.
-        sentence: &'static str,
-        /// Whether the connection is of no more use.
-        disconnects: bool,
-    },
+    End(&'static str),
+}
+
+/// What is worked on, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// A sync job, or an athlete's details.
+    Job(Uuid),
+    /// An event of Strava's.
+    Event(Uuid),
+}
+
+impl Work {
+    const fn job_id(self) -> Option<Uuid> {
+        if let Self::Job(id) = self { Some(id) } else { None }
+    }
+
+    const fn event_id(self) -> Option<Uuid> {
+        if let Self::Event(id) = self { Some(id) } else { None }
+    }
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Job(id) => write!(f, "job {id}"),
+            Self::Event(id) => write!(f, "event {id}"),
+        }
+    }
 }
 
 /// So many seconds after a moment for which many jobs wait, this one begins: always the same for the same job.
@@ -61,7 +87,6 @@ pub(crate) fn jitter(job_id: Uuid) -> SignedDuration {
 
 /// What a refusal means for a job that has been failing since a time, if at all.
 pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, now: Timestamp) -> Consequence {
-    let ends = |sentence, disconnects| Consequence::End { sentence, disconnects };
     let error = match refusal {
         Refusal::NoBudget { opens_at } => return Consequence::Wait(*opens_at),
         Refusal::Strava(error) => error,
@@ -69,12 +94,9 @@ pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, n
     let (pause, pauses_all, last_words) = match error {
         StravaError::RateLimited { daily: true } => return Consequence::Wait(next_daily_window(now)),
         StravaError::RateLimited { daily: false } => return Consequence::Wait(next_quarter_hour(now)),
-        StravaError::TokenRejected | StravaError::GrantRejected => {
-            return ends("Strava no longer accepts the connection. Please connect Strava again.", true);
-        }
         StravaError::ScopeMissing(_) => {
             let sentence = "Runaway may not see all your activities. Please connect Strava again and leave every box ticked.";
-            return ends(sentence, false);
+            return Consequence::End(sentence);
         }
         StravaError::ApplicationRefused(_) => {
             (SHUT_OUT_PAUSE, true, "Strava has shut Runaway out for three days. That is for us to mend; your connection stays.")
@@ -88,33 +110,55 @@ pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, n
         StravaError::NotFound => {
             (ODD_ANSWER_PAUSE, false, "Strava could not find your activities for three days. Please start the sync again later.")
         }
+        // The permission itself stands: whoever asks here has asked Strava that.
+        StravaError::TokenRejected | StravaError::GrantRejected => {
+            (ODD_ANSWER_PAUSE, false, "Strava refused the connection for three days. Please connect Strava again.")
+        }
         StravaError::Unexpected { .. } => {
             (ODD_ANSWER_PAUSE, false, "Strava answered in an unknown way for three days. Please start the sync again later.")
         }
     };
     match failing_since {
-        Some(since) if now.duration_since(since) >= FAILING_MAX => ends(last_words, false),
+        Some(since) if now.duration_since(since) >= FAILING_MAX => Consequence::End(last_words),
         _ => Consequence::TryAgain { at: now + pause, pauses_all },
     }
 }
 
+/// Keeps an answer that could not be read three times in a row; the same one is kept once.
+pub(crate) async fn keep_answer(app: &App, athlete_id: i64, refusal: &Refusal) -> Result<(), DbError> {
+    let Refusal::Strava(StravaError::Unreadable { what, body }) = refusal else { return Ok(()) };
+    let answer = Unreadable::answer(body.as_str(), &format!("the answer is not {what}"));
+    let tx = app.db.worker(athlete_id).await?;
+    activities::keep_aside(&tx, &[answer], app.clock.now()).await?;
+    tx.commit().await
+}
+
 /// Says in the log what was refused and what becomes of it.
-pub(crate) fn log(job_id: Uuid, athlete_id: i64, refusal: &Refusal, next: Consequence) {
+pub(crate) fn log(work: Work, athlete_id: i64, refusal: &Refusal, next: Consequence) {
     let cause = telemetry::chain(refusal);
     let next = match next {
         Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
-        Consequence::End { .. } => "it ends".to_owned(),
+        Consequence::End(_) => "it ends".to_owned(),
     };
+    let (job_id, event_id) = (work.job_id(), work.event_id());
+    let (job_id, event_id) = (job_id.as_ref().map(display), event_id.as_ref().map(display));
     match refusal {
         Refusal::NoBudget { .. } => {
-            tracing::info!(job.id = %job_id, athlete.id = athlete_id, next, "No call of Strava is left for job {job_id}");
+            tracing::info!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, next, "No call of Strava is left for {work}");
         }
         // An alarm looks for this sentence.
         Refusal::Strava(StravaError::ApplicationRefused(_)) => {
-            tracing::error!(job.id = %job_id, athlete.id = athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
+            tracing::error!(
+                job.id = job_id,
+                event.id = event_id,
+                athlete.id = athlete_id,
+                cause,
+                next,
+                "Strava refuses this application; {work} waits"
+            );
         }
         Refusal::Strava(_) => {
-            tracing::warn!(job.id = %job_id, athlete.id = athlete_id, cause, next, "Strava refused a call for job {job_id}");
+            tracing::warn!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, cause, next, "Strava refused a call for {work}");
         }
     }
 }
@@ -154,7 +198,7 @@ mod tests {
             let before = of(error(), Some(since), time("2026-01-06T23:59:59Z"));
             assert!(matches!(before, Consequence::TryAgain { pauses_all: all, .. } if all == pauses_all), "{before:?}");
             let after = of(error(), Some(since), time("2026-01-07T00:00:00Z"));
-            assert!(matches!(after, Consequence::End { sentence, disconnects: false } if sentence.contains(word)), "{after:?}");
+            assert!(matches!(after, Consequence::End(sentence) if sentence.contains(word)), "{after:?}");
             assert!(
                 matches!(of(error(), None, time("2026-02-01T00:00:00Z")), Consequence::TryAgain { .. }),
                 "a first failure never ends it"
@@ -163,12 +207,11 @@ mod tests {
     }
 
     #[test]
-    fn only_a_dead_grant_ends_the_connection() {
+    fn a_missing_scope_ends_a_job_at_once_and_a_refused_token_does_not() {
         let now = time("2026-01-04T06:31:00Z");
-        for (error, expected) in
-            [(StravaError::GrantRejected, true), (StravaError::TokenRejected, true), (StravaError::ScopeMissing(String::new()), false)]
-        {
-            assert!(matches!(of(error, None, now), Consequence::End { disconnects, .. } if disconnects == expected));
+        assert!(matches!(of(StravaError::ScopeMissing(String::new()), None, now), Consequence::End(_)));
+        for error in [StravaError::GrantRejected, StravaError::TokenRejected] {
+            assert!(matches!(of(error, None, now), Consequence::TryAgain { pauses_all: false, .. }));
         }
     }
 

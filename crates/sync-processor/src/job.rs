@@ -3,19 +3,18 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
-use runaway_core::db::activities::Unreadable;
 use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
-use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, strava_tokens, vanished};
+use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, vanished};
 use runaway_core::domain::{Lane, next_quarter_hour};
 use runaway_core::queue::SEND_DELAY_S_MAX;
-use runaway_core::strava::StravaError;
 use uuid::Uuid;
 
 use crate::App;
 use crate::access::{Access, CallError};
 use crate::budget::Refusal;
 use crate::details;
-use crate::failure::{self, Consequence, WorkError, consequence, jitter};
+use crate::failure::{self, Consequence, Work, WorkError, consequence, jitter};
+use crate::grant;
 use crate::page::{self, Page};
 use crate::vanished::settle;
 
@@ -23,6 +22,9 @@ use crate::vanished::settle;
 pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(3);
 /// Another page is begun only while so much time is left; a slow one with its three tries may need it.
 const HANDOVER_MARGIN: Duration = Duration::from_secs(75);
+
+/// What the athlete reads where no token is held.
+const NOT_CONNECTED: &str = "Strava is not connected. Please connect it and start the sync again.";
 
 /// When the invocation must be over.
 #[derive(Debug, Clone, Copy)]
@@ -146,36 +148,31 @@ async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result
             hand_back(app, job, lease, Rest { not_before: now, is_failing: false }).await?;
             Ok(app.queue.send(job_id, 0).await?)
         }
-        Stop::NotConnected => {
-            let sentence = "Strava is not connected. Please connect it and start the sync again.";
-            fail(app, job, lease, sentence, false, now).await
-        }
-        Stop::Refused(refusal) => {
-            let next = consequence(&refusal, job.failing_since, now);
-            failure::log(job.id, job.athlete_id, &refusal, next);
-            if let Refusal::Strava(StravaError::Unreadable { what, body }) = &refusal {
-                keep_answer(app, job, what, body.as_str(), now).await?;
-            }
-            match next {
-                Consequence::Wait(until) => sleep(app, job, lease, Rest { not_before: until, is_failing: false }, now).await,
-                Consequence::TryAgain { at, pauses_all } => {
-                    if pauses_all {
-                        rate_budget::pause(app.db.system().await?, at).await?;
-                    }
-                    sleep(app, job, lease, Rest { not_before: at, is_failing: true }, now).await
-                }
-                Consequence::End { sentence, disconnects } => fail(app, job, lease, sentence, disconnects, now).await,
-            }
-        }
+        Stop::NotConnected => fail(app, job, lease, NOT_CONNECTED, now).await,
+        Stop::Refused(refusal) => refused(app, job, lease, refusal).await,
     }
 }
 
-/// Keeps an answer that could not be read three times in a row; the same one is kept once.
-async fn keep_answer(app: &App, job: &SyncJob, what: &str, body: &str, now: Timestamp) -> Result<(), DbError> {
-    let answer = Unreadable::answer(body, &format!("the answer is not {what}"));
-    let tx = app.db.worker(job.athlete_id).await?;
-    activities::keep_aside(&tx, &[answer], now).await?;
-    tx.commit().await
+/// Sleeps or ends, as the refusal says.
+async fn refused(app: &App, job: &SyncJob, lease: &Lease, refusal: Refusal) -> Result<(), WorkError> {
+    let Some(refusal) = grant::remaining(app, job.athlete_id, refusal).await? else {
+        // With the connection its jobs have ended, this one among them.
+        return fail(app, job, lease, NOT_CONNECTED, app.clock.now()).await;
+    };
+    let now = app.clock.now();
+    let next = consequence(&refusal, job.failing_since, now);
+    failure::log(Work::Job(job.id), job.athlete_id, &refusal, next);
+    failure::keep_answer(app, job.athlete_id, &refusal).await?;
+    match next {
+        Consequence::Wait(until) => sleep(app, job, lease, Rest { not_before: until, is_failing: false }, now).await,
+        Consequence::TryAgain { at, pauses_all } => {
+            if pauses_all {
+                rate_budget::pause(app.db.system().await?, at).await?;
+            }
+            sleep(app, job, lease, Rest { not_before: at, is_failing: true }, now).await
+        }
+        Consequence::End(sentence) => fail(app, job, lease, sentence, now).await,
+    }
 }
 
 async fn finish(app: &App, job: &SyncJob, lease: &Lease, note: Option<&str>, now: Timestamp) -> Result<(), WorkError> {
@@ -198,13 +195,9 @@ fn known_zone(zone: &str) -> Option<String> {
     jiff::tz::TimeZone::get(name).ok()?.iana_name().map(str::to_owned)
 }
 
-async fn fail(app: &App, job: &SyncJob, lease: &Lease, sentence: &str, disconnects: bool, now: Timestamp) -> Result<(), WorkError> {
+async fn fail(app: &App, job: &SyncJob, lease: &Lease, sentence: &str, now: Timestamp) -> Result<(), WorkError> {
     let tx = app.db.worker(job.athlete_id).await?;
     if sync_jobs::end(&tx, lease, Ending::Failed(sentence), now).await? {
-        if disconnects {
-            strava_tokens::delete(&tx).await?;
-            athletes::mark_disconnected(&tx, now).await?;
-        }
         tx.commit().await?;
     }
     Ok(())

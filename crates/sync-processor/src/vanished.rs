@@ -3,8 +3,8 @@
 
 use runaway_core::db::sync_jobs::{self, Lease, SyncJob};
 use runaway_core::db::vanished::{self, Candidate, VANISHED_MAX};
-use runaway_core::db::{activities, strava_tokens};
-use runaway_core::strava::{REQUIRED_SCOPE, ReadObject, StravaError, read_summary};
+use runaway_core::db::{activities, details, strava_tokens};
+use runaway_core::strava::{FetchedActivity, REQUIRED_SCOPE, StravaError, read_activity};
 
 use crate::App;
 use crate::access::{Access, CallError};
@@ -58,17 +58,17 @@ pub(crate) async fn settle(
         if !sync_jobs::extend(&tx, lease, now, now + LEASE).await? {
             return Ok(Stop::LeaseLost);
         }
-        match still_there.map(|object| read_summary(&object, job.athlete_id).1) {
+        match still_there.map(|object| read_activity(&object, job.athlete_id)) {
             None => {
-                vanished::remove(&tx, id).await?;
+                activities::delete(&tx, id).await?;
                 tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, activity.id = id, "Removed an activity that is gone at Strava");
             }
             // It has been given another time, or a page left it out.
-            Some(ReadObject::Activity(found)) => {
-                activities::refresh(&tx, &found.activity, now).await?;
+            Some(FetchedActivity::Own(activity, detail)) => {
+                details::save_activity(&tx, &activity, &detail, now).await?;
                 vanished::strike_off(&tx, job.id, &[id], false).await?;
             }
-            Some(ReadObject::Unreadable(_)) => vanished::strike_off(&tx, job.id, &[id], false).await?,
+            Some(FetchedActivity::Foreign | FetchedActivity::Unreadable(_)) => vanished::strike_off(&tx, job.id, &[id], false).await?,
         }
         tx.commit().await?;
     }

@@ -9,7 +9,7 @@ use runaway_core::vault::Vault;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::fake_strava::Clock;
+use crate::fake_strava::{Clock, FIRST_SUBSCRIPTION_ID};
 use crate::logs::LogCapture;
 use crate::queue::TestQueue;
 use crate::{FakeClaude, FakeStrava, TestDatabase, TokenIssuer, issuer};
@@ -39,6 +39,10 @@ pub struct World {
     pub logs: LogCapture,
     /// A connected athlete's user, for tests with one.
     pub user_id: Uuid,
+    /// The webhook's secret path segment.
+    pub webhook_path: String,
+    /// What Strava repeats when it checks the webhook.
+    pub verify_token: String,
     token_keys: String,
 }
 
@@ -61,6 +65,8 @@ impl World {
             clock,
             logs,
             user_id: Uuid::new_v4(),
+            webhook_path: format!("path-{}", Uuid::new_v4().simple()),
+            verify_token: format!("verify-{}", Uuid::new_v4().simple()),
             token_keys: format!("test:{}", STANDARD.encode(key)),
         }
     }
@@ -87,7 +93,7 @@ impl World {
     }
 
     /// The same as variables, for a function that runs as a process of its own.
-    pub fn environment(&self) -> [(&'static str, String); 12] {
+    pub fn environment(&self) -> [(&'static str, String); 15] {
         [
             ("DATABASE_URL", self.database.app_url()),
             ("SYNC_QUEUE_URL", self.queue.config().sync_queue_url),
@@ -100,6 +106,9 @@ impl World {
             ("STRAVA_OAUTH_BASE", self.strava.base_url()),
             ("STRAVA_CLIENT_ID", self.strava.client_id().to_owned()),
             ("STRAVA_CLIENT_SECRET", self.strava.client_secret().to_owned()),
+            ("STRAVA_WEBHOOK_PATH", self.webhook_path.clone()),
+            ("STRAVA_VERIFY_TOKEN", self.verify_token.clone()),
+            ("STRAVA_SUBSCRIPTION_ID", FIRST_SUBSCRIPTION_ID.to_string()),
             ("TOKEN_KEYS", self.token_keys.clone()),
         ]
     }
@@ -153,6 +162,7 @@ impl World {
             claude.assert_nothing_unexpected();
             secrets.extend(claude.secrets());
         }
+        secrets.extend([self.webhook_path.clone(), self.verify_token.clone()]);
         self.logs.assert_clean(&secrets, expected_errors);
         let owner = self.database.owner().await;
         let sql = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";

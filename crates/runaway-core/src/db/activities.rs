@@ -93,12 +93,22 @@ pub async fn save_page(tx: &WorkerTx, page: &[ListedSummary], unreadable: &[Unre
     activities.and(raw).and(aside)
 }
 
-/// Takes over what has changed of a stored activity that was asked for by itself.
+/// Writes an activity that was asked for by itself; its verbatim object is kept with its details.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn refresh(tx: &WorkerTx, activity: &Activity, now: Timestamp) -> Result<(), DbError> {
+pub async fn save_one(tx: &WorkerTx, activity: &Activity, now: Timestamp) -> Result<(), DbError> {
     upsert(tx, &[activity], now).await
+}
+
+/// Deletes an activity that is gone at Strava, with everything that hangs on it; the sums of its day follow. `false`
+/// where it is not held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
+    let sql = "DELETE FROM activities WHERE athlete_id = $1 AND id = $2 RETURNING 1";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
 }
 
 /// Writes rows, leaves unchanged ones alone, and has the details of changed ones fetched anew.

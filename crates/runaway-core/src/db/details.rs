@@ -4,7 +4,8 @@ use jiff::{SignedDuration, Timestamp};
 use tokio_postgres::types::Type;
 
 use super::tx::{Params, Scope as _};
-use super::{DbError, WorkerTx};
+use super::{DbError, WorkerTx, activities};
+use crate::domain::Activity;
 
 /// Answers that say "not found" or cannot be read before an activity's details count as absent.
 pub const ATTEMPTS_MAX: i32 = 3;
@@ -106,7 +107,16 @@ pub async fn next_try_at(tx: &WorkerTx) -> Result<Option<Timestamp>, DbError> {
     Ok(row.map(|row| row.try_get(0)).transpose()?.flatten())
 }
 
-/// Stores a detailed activity. The columns that its summary fills are left to summaries: the two differ in roundings.
+/// Stores an activity that was asked for by itself, new or changed, with its details.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn save_activity(tx: &WorkerTx, activity: &Activity, detail: &Detail, now: Timestamp) -> Result<(), DbError> {
+    activities::save_one(tx, activity, now).await?;
+    save_detail(tx, activity.id, detail, now).await
+}
+
+/// Stores the details of a stored activity. The columns that its summary fills are left to summaries: the two differ in roundings.
 ///
 /// # Errors
 /// See [`DbError`].

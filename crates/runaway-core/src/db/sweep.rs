@@ -7,7 +7,7 @@ use super::tx::{Params, Scope as _};
 use super::{DbError, SystemTx};
 
 /// How far the daily comparison reaches back, seconds: a lost announcement is made up for while it lies within.
-const SWEEP_REACH_S: i64 = 14 * 24 * 60 * 60;
+pub const SWEEP_REACH_S: i64 = 14 * 24 * 60 * 60;
 /// The comparisons of a day are spread over so many seconds, each athlete always at the same point.
 const SWEEP_SPREAD_S: i64 = 23 * 60 * 60;
 

@@ -369,13 +369,22 @@ pub async fn end(tx: &WorkerTx, lease: &Lease, ending: Ending<'_>, now: Timestam
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
 
+/// Jobs to send messages for.
+#[derive(Debug)]
+pub struct Due {
+    /// Their ids.
+    pub job_ids: Vec<Uuid>,
+    /// Whether whole histories are among them.
+    pub has_backfills: bool,
+}
+
 /// Jobs that should be worked on and are not: due, not leased, and without a message for two minutes. Backfills are
 /// woken for as many calls as they have left, each needing one at least; the others would find nothing. They count as
 /// sent from here on.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn take_due(tx: &SystemTx, backfills_max: Option<i64>, now: Timestamp) -> Result<Vec<Uuid>, DbError> {
+pub async fn take_due(tx: &SystemTx, backfills_max: Option<i64>, now: Timestamp) -> Result<Due, DbError> {
     let sql = "
         UPDATE sync_jobs SET sent_at = $1
          WHERE id IN (SELECT id FROM (
@@ -384,10 +393,15 @@ pub async fn take_due(tx: &SystemTx, backfills_max: Option<i64>, now: Timestamp)
                              AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))) due
                        WHERE lane <> 'backfill' OR place <= coalesce($4, $3) ORDER BY lane = 'backfill', place LIMIT $3)
            AND (sent_at IS NULL OR sent_at <= $1 - make_interval(secs => $2))
-        RETURNING id";
+        RETURNING id, lane = 'backfill'";
     let params: Params<'_> =
         &[(&now, Type::TIMESTAMPTZ), (&UNSENT_AFTER_S, Type::FLOAT8), (&DUE_JOBS_MAX, Type::INT8), (&backfills_max, Type::INT8)];
-    tx.tx().query(sql, params).await?.iter().map(|row| Ok(row.try_get(0)?)).collect()
+    let mut due = Due { job_ids: Vec::new(), has_backfills: false };
+    for row in tx.tx().query(sql, params).await? {
+        due.job_ids.push(row.try_get(0)?);
+        due.has_backfills |= row.try_get::<_, bool>(1)?;
+    }
+    Ok(due)
 }
 
 /// Takes back leases that ran out, each a strike, and fails the jobs that have had their last. Returns how many were
@@ -406,4 +420,27 @@ pub async fn reset_stuck(tx: &SystemTx, now: Timestamp) -> Result<usize, DbError
                completed_at  = CASE WHEN struck < $2 THEN NULL ELSE $1 END
           FROM stuck WHERE id = stuck_id RETURNING 1";
     Ok(tx.tx().query(sql, &[(&now, Type::TIMESTAMPTZ), (&STRIKES_MAX, Type::INT4), (&STRUCK_OUT, Type::TEXT)]).await?.len())
+}
+
+/// Fails the athlete's unfinished jobs; whoever works on one finds the lease gone.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn fail_unfinished(tx: &WorkerTx, sentence: &str, now: Timestamp) -> Result<(), DbError> {
+    let sql = "
+        UPDATE sync_jobs SET status = 'failed', error_message = $2, completed_at = $3, updated_at = $3, lease_token = NULL, lease_expires_at = NULL
+         WHERE athlete_id = $1 AND status IN ('pending', 'in_progress')";
+    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&sentence, Type::TEXT), (&now, Type::TIMESTAMPTZ)]).await?;
+    Ok(())
+}
+
+/// Deletes a batch of jobs that ended before then; returns how many.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_finished(tx: &SystemTx, before: Timestamp, rows_max: i64) -> Result<usize, DbError> {
+    let sql = "
+        DELETE FROM sync_jobs WHERE id IN (SELECT id FROM sync_jobs WHERE status IN ('completed', 'failed') AND completed_at < $1 LIMIT $2)
+        RETURNING 1";
+    Ok(tx.tx().query(sql, &[(&before, Type::TIMESTAMPTZ), (&rows_max, Type::INT8)]).await?.len())
 }

@@ -190,6 +190,11 @@ pub trait JobAccess: Scope {}
 impl JobAccess for AthleteTx {}
 impl JobAccess for SystemTx {}
 
+/// A transaction that works an event off: the athlete's worker or the system.
+pub trait EventAccess: Scope {}
+impl EventAccess for WorkerTx {}
+impl EventAccess for SystemTx {}
+
 macro_rules! scope {
     ($name:ident) => {
         impl sealed::Scope for $name {

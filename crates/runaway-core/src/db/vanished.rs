@@ -78,13 +78,3 @@ pub async fn candidates(tx: &WorkerTx, job_id: Uuid) -> Result<Vec<Candidate>, D
     let rows = tx.tx().query(sql, &[(&job_id, Type::UUID), (&(VANISHED_MAX + 1), Type::INT8)]).await?;
     rows.iter().map(|row| Ok(Candidate { activity_id: row.try_get(0)?, is_private: row.try_get(1)? })).collect()
 }
-
-/// Removes an activity that Strava says is gone, with all that was made of it.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn remove(tx: &WorkerTx, activity_id: i64) -> Result<(), DbError> {
-    let sql = "DELETE FROM activities WHERE athlete_id = $1 AND id = $2";
-    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&activity_id, Type::INT8)]).await?;
-    Ok(())
-}

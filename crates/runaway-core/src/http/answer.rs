@@ -51,10 +51,18 @@ impl Call {
     /// # Errors
     /// 413 for a body that is too large, 400 for one that is no JSON object.
     pub fn fields(&self) -> Result<Fields, ApiError> {
+        Fields::parse(self.body()?)
+    }
+
+    /// The body as it came, for what is signed.
+    ///
+    /// # Errors
+    /// 413 for a body that is too large.
+    pub fn body(&self) -> Result<&[u8], ApiError> {
         if self.body.len() > BODY_BYTES_MAX {
             return Err(ApiError::PayloadTooLarge { bytes_max: BODY_BYTES_MAX });
         }
-        Fields::parse(&self.body)
+        Ok(&self.body)
     }
 
     /// Whether the caller wants server-sent events.
@@ -87,10 +95,16 @@ impl Call {
 /// # Errors
 /// 403 for a foreign id, 404 for a caller without an athlete.
 pub fn own_athlete(athlete: Option<OwnAthlete>, named: &[i64]) -> Result<OwnAthlete, ApiError> {
-    if named.iter().any(|id| athlete.is_none_or(|own| own.id != *id)) {
-        return Err(ApiError::Forbidden);
-    }
+    refuse_foreign(athlete, named)?;
     athlete.ok_or_else(ApiError::no_athlete)
+}
+
+/// Compares every id the request names with the caller's athlete, for the calls that serve a caller without one.
+///
+/// # Errors
+/// 403 for a foreign id.
+pub fn refuse_foreign(athlete: Option<OwnAthlete>, named: &[i64]) -> Result<(), ApiError> {
+    if named.iter().any(|id| athlete.is_none_or(|own| own.id != *id)) { Err(ApiError::Forbidden) } else { Ok(()) }
 }
 
 /// A successful answer.

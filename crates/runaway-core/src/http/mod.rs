@@ -6,7 +6,7 @@ mod body;
 mod client;
 mod error;
 
-pub use answer::{Call, EventBody, Reply, Streamed, answer, answer_streaming, log_failure, own_athlete};
+pub use answer::{Call, EventBody, Reply, Streamed, answer, answer_streaming, log_failure, own_athlete, refuse_foreign};
 pub use auth::{AuthError, Caller, Verifier};
 pub use body::Fields;
 pub use client::{client_builder, tls_config};

@@ -27,15 +27,15 @@ pub fn aws_behavior() -> BehaviorVersion {
 
 /// A message could not be sent. The row is written; the five-minute schedule sends it again.
 #[derive(Debug, thiserror::Error)]
-#[error("the message for job {job_id} could not be sent")]
+#[error("the message for row {id} could not be sent")]
 pub struct QueueError {
-    /// The job whose message is missing.
-    pub job_id: Uuid,
+    /// The row whose message is missing.
+    pub id: Uuid,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// The queue of sync jobs.
+/// The queue of sync jobs and of Strava's events.
 #[derive(Debug, Clone)]
 pub struct SyncQueue {
     client: aws_sdk_sqs::Client,
@@ -51,36 +51,46 @@ impl SyncQueue {
         Self { client: aws_sdk_sqs::Client::new(&shared), url: config.sync_queue_url.clone() }
     }
 
-    /// Sends the job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    /// Sends a job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
     ///
     /// # Errors
     /// [`QueueError`] after three tries.
     pub async fn send(&self, job_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        self.send_message(SyncMessage::Job { job_id }, delay_s).await
+    }
+
+    /// Sends an event's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    ///
+    /// # Errors
+    /// [`QueueError`] after three tries.
+    pub async fn send_event(&self, event_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        self.send_message(SyncMessage::Event { event_id }, delay_s).await
+    }
+
+    async fn send_message(&self, message: SyncMessage, delay_s: i64) -> Result<(), QueueError> {
         let delay_s = i32::try_from(delay_s.clamp(0, SEND_DELAY_S_MAX)).unwrap_or_default();
-        let body = SyncMessage { job_id }.to_body();
-        let request = self.client.send_message().queue_url(&self.url).message_body(body).delay_seconds(delay_s);
-        request.send().await.map_err(|error| QueueError { job_id, source: error.into() })?;
+        let request = self.client.send_message().queue_url(&self.url).message_body(message.to_body()).delay_seconds(delay_s);
+        request.send().await.map_err(|error| QueueError { id: message.id(), source: error.into() })?;
         Ok(())
     }
 
-    /// Sends many jobs' ids at once.
+    /// Sends many ids at once.
     ///
     /// # Errors
     /// [`QueueError`] for the first that could not be sent; later ones are not tried.
-    pub async fn send_all(&self, job_ids: &[Uuid]) -> Result<(), QueueError> {
-        for batch in job_ids.chunks(BATCH_MAX) {
-            let first = batch.first().copied().unwrap_or_default();
-            let failed = |source: Box<dyn std::error::Error + Send + Sync>| QueueError { job_id: first, source };
-            let entry = |job_id: &Uuid| {
-                let body = SyncMessage { job_id: *job_id }.to_body();
-                SendMessageBatchRequestEntry::builder().id(job_id.to_string()).message_body(body).build()
+    pub async fn send_all(&self, messages: &[SyncMessage]) -> Result<(), QueueError> {
+        for batch in messages.chunks(BATCH_MAX) {
+            let first = batch.first().map(|message| message.id()).unwrap_or_default();
+            let failed = |source: Box<dyn std::error::Error + Send + Sync>| QueueError { id: first, source };
+            let entry = |message: &SyncMessage| {
+                SendMessageBatchRequestEntry::builder().id(message.id().to_string()).message_body(message.to_body()).build()
             };
             let entries = batch.iter().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.into()))?;
             let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
             let answer = request.send().await.map_err(|error| failed(error.into()))?;
             if let Some(entry) = answer.failed.first() {
-                let job_id = entry.id.parse().unwrap_or(first);
-                return Err(QueueError { job_id, source: entry.code.clone().into() });
+                let id = entry.id.parse().unwrap_or(first);
+                return Err(QueueError { id, source: entry.code.clone().into() });
             }
         }
         Ok(())

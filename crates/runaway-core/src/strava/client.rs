@@ -118,7 +118,12 @@ impl StravaClient {
         Answer { outcome, rates }
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Answer<Vec<u8>> {
+    /// A request that this application signs with its id and secret.
+    pub(super) fn request(&self, method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    pub(super) async fn answer(&self, request: reqwest::RequestBuilder) -> Answer<Vec<u8>> {
         let answer = match request.send().await {
             Ok(answer) => answer,
             Err(error) => return Answer { outcome: Err(StravaError::from_transport(&error)), rates: Rates::default() },

@@ -71,7 +71,7 @@ fn whole(number: Option<f64>) -> Option<i32> {
 }
 
 /// Reads a detailed activity; `None` where it is not one.
-pub fn read_detail(object: &RawValue) -> Option<Detail> {
+pub(super) fn read_detail(object: &RawValue) -> Option<Detail> {
     let fields: Fields = serde_json::from_str(object.get()).ok()?;
     // The fastest of each distance; Strava's order is not one of length.
     let mut efforts: BTreeMap<i32, BestEffort> = BTreeMap::new();

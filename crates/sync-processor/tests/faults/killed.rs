@@ -22,7 +22,7 @@ const TRIES_MAX: u32 = 1000;
 
 async fn process(story: &Story, job_id: Uuid) -> Invocation {
     let binary = Path::new(env!("CARGO_BIN_EXE_sync-processor"));
-    Invocation::start(binary, &story.world.environment(), batch(&[SyncMessage { job_id }.to_body()])).await
+    Invocation::start(binary, &story.world.environment(), batch(&[SyncMessage::Job { job_id }.to_body()])).await
 }
 
 /// After the kill: the lease runs out, the schedules find the job, another processor ends it.

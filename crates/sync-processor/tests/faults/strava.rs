@@ -40,10 +40,10 @@ pub(crate) async fn messages(name: &'static str, deliveries: usize) -> Row {
         // The message never came; the schedule finds the row and sends another.
         assert_eq!(story.task("process-pending").await, 1);
         let record = story.world.queue.take().await.records.remove(0);
-        assert_eq!(record.body.unwrap(), SyncMessage { job_id }.to_body());
+        assert_eq!(record.body.unwrap(), SyncMessage::Job { job_id }.to_body());
         story.deliver(job_id).await;
     }
-    let bodies: Vec<String> = (0..deliveries).map(|_| SyncMessage { job_id }.to_body()).collect();
+    let bodies: Vec<String> = (0..deliveries).map(|_| SyncMessage::Job { job_id }.to_body()).collect();
     sync_processor::handle(&story.app, batch(&bodies), in_fifteen_minutes()).await.unwrap();
     let row = Row::of(name, deliveries.max(1), &story).await;
     story.ends(&[]).await;
@@ -79,7 +79,7 @@ pub(crate) async fn changes(name: &'static str, change: Change) -> Row {
     story.world.clock.advance(DAY_S);
     story.task("process-pending").await;
     let record = story.world.queue.take().await.records.remove(0);
-    story.deliver(SyncMessage::parse(&record.body.unwrap()).unwrap().job_id).await;
+    story.deliver(SyncMessage::parse(&record.body.unwrap()).unwrap().id()).await;
     let row = Row::of(name, 1, &story).await;
     story.ends(&[]).await;
     row

@@ -176,11 +176,11 @@ async fn a_processor_killed_over_details_is_followed_by_another() {
     let body = event.records[0].body.clone().unwrap();
     let message = SyncMessage::parse(&body).unwrap();
     tokio::select! {
-        _ = story.deliver(message.job_id) => panic!("it should have been killed"),
+        _ = story.deliver(message.id()) => panic!("it should have been killed"),
         () = gate.arrival() => {}
     }
     assert_eq!((states(&story, "fetched", "fetched").await, states(&story, "fetched", "missing").await), (2, 1));
-    assert_eq!(story.deliver(message.job_id).await, nothing_failed());
+    assert_eq!(story.deliver(message.id()).await, nothing_failed());
     assert_eq!(story.world.strava.count("streams"), 3, "the lease still stands");
     story.world.clock.advance(5 * 60);
     work_off(&story).await;

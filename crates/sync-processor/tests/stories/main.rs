@@ -1,7 +1,9 @@
 //! Stories of a sync: whatever happens on the way, every activity arrives once.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod cleanup;
 mod details;
+mod events;
 mod failures;
 mod limits;
 mod progress;

@@ -38,7 +38,7 @@ async fn a_lost_announcement_costs_a_day_and_not_an_activity() {
     let wait_s = due_s - story.now().as_second();
     assert!((0..23 * 3600).contains(&wait_s), "within the day: {wait_s} s");
     story.world.clock.advance(wait_s + 1);
-    assert_eq!(story.task("process-pending").await, 1);
+    assert_eq!(story.task("process-pending").await, 2, "the comparison, and the details of the first sync");
     story.deliver(job_id).await;
     let renamed = "SELECT count(*) FROM activities WHERE name = 'Renamed'";
     assert_eq!((story.stored().await, story.world.database.count(renamed).await), (61, 1));

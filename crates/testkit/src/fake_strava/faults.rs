@@ -17,6 +17,8 @@ pub enum On {
     Refresh(usize),
     /// The n-th exchange of a code.
     Exchange(usize),
+    /// The n-th revocation of a token.
+    Revoke(usize),
 }
 
 /// How it fails.

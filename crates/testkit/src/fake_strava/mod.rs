@@ -7,7 +7,9 @@ mod listing;
 mod model;
 mod oauth;
 mod server;
+mod subscriptions;
 
 pub use faults::{Fault, Gate, On};
 pub(crate) use model::new_secret;
 pub use model::{Call, Clock, FakeStrava, TokenPair};
+pub use subscriptions::{FIRST_SUBSCRIPTION_ID, deauthorisation, event};

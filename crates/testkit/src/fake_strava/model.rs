@@ -97,6 +97,8 @@ pub(super) struct State {
     pub(super) usage: HashMap<i64, i64>,
     pub(super) demo: Option<i64>,
     pub(super) details: HashMap<i64, Value>,
+    pub(super) subscription: Option<Value>,
+    pub(super) subscriptions_made: i64,
 }
 
 pub(super) struct Inner {
@@ -139,6 +141,8 @@ impl FakeStrava {
             usage: HashMap::new(),
             demo: None,
             details: HashMap::new(),
+            subscription: None,
+            subscriptions_made: 0,
         };
         let inner = |port| Inner { port, client_id: "12345".to_owned(), client_secret, clock, state: Mutex::new(state) };
         super::server::start(port, inner).await
@@ -230,6 +234,11 @@ impl FakeStrava {
         self.state().details.insert(activity_id, fields);
     }
 
+    /// Whether the athlete's permission stands.
+    pub fn is_granted(&self, id: i64) -> bool {
+        self.state().athletes.get(&id).is_some_and(|athlete| athlete.tokens.is_some())
+    }
+
     /// Approves the application without the consent page and returns the code.
     pub fn authorize(&self, id: i64, scope: &str) -> String {
         let code = new_secret("code");
@@ -317,6 +326,7 @@ impl State {
             On::Streams(wanted) => what == "streams" && n == wanted,
             On::Refresh(wanted) => what == "refresh" && n == wanted,
             On::Exchange(wanted) => what == "exchange" && n == wanted,
+            On::Revoke(wanted) => what == "revoke" && n == wanted,
         })?;
         Some(self.faults.remove(position).1)
     }

@@ -8,7 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, Uri};
 use axum::response::{Html, IntoResponse as _, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
 use futures_util::StreamExt as _;
 use futures_util::stream::{iter, once};
 use serde_json::json;
@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 
 use super::faults::{Fault, Gate};
 use super::model::{Athlete, Call, FakeStrava, Inner, State as Model};
-use super::{detail, listing, oauth};
+use super::{detail, listing, oauth, subscriptions};
 
 const SHORT_WINDOW_S: i64 = 15 * 60;
 const DAY_S: i64 = 24 * 60 * 60;
@@ -31,9 +31,12 @@ pub(super) async fn start(port: u16, inner: impl FnOnce(u16) -> Inner) -> FakeSt
     let router = Router::new()
         .route("/oauth/authorize", get(oauth::authorize))
         .route("/oauth/token", post(oauth::token))
+        .route("/oauth/revoke", post(oauth::revoke))
         .route("/api/v3/athlete/activities", get(list))
         .route("/api/v3/activities/{id}", get(one))
         .route("/api/v3/activities/{id}/streams", get(streams))
+        .route("/api/v3/push_subscriptions", get(subscriptions::list).post(subscriptions::create))
+        .route("/api/v3/push_subscriptions/{id}", delete(subscriptions::delete))
         .fallback(unexpected)
         .with_state(fake.clone());
     tokio::spawn(async move { axum::serve(listener, router).await });
@@ -114,14 +117,17 @@ async fn list(State(fake): State<FakeStrava>, Query(query): Query<Pairs>, header
 
 async fn one(State(fake): State<FakeStrava>, Path(id): Path<i64>, Query(query): Query<Pairs>, headers: HeaderMap) -> Response {
     let asked = query.clone();
-    answer(&fake, "detail", query, &headers, |athlete, details, _| {
+    answer(&fake, "detail", query, &headers, |athlete, state, _| {
         if asked.iter().any(|(name, value)| name != "include_all_efforts" || value != "false") {
             return Err(format!("a detailed activity with {asked:?}"));
         }
-        let listed = athlete.history.iter().find(|listed| listed.id == Some(id) && listed.is_visible(&athlete.scope));
+        let own = athlete.history.iter().find(|listed| listed.id == Some(id) && listed.is_visible(&athlete.scope));
+        // What others do not hide is shown to everybody.
+        let mut others = state.athletes.values().filter(|other| !std::ptr::eq(*other, athlete)).flat_map(|other| &other.history);
+        let listed = own.or_else(|| others.find(|listed| listed.id == Some(id) && listed.is_visible("")));
         Ok(listed.map_or_else(
             || refusal(404, "Activity", "id", "invalid"),
-            |listed| axum::Json(detail::detail(&listed.value(), details.get(&id))).into_response(),
+            |listed| axum::Json(detail::detail(&listed.value(), state.details.get(&id))).into_response(),
         ))
     })
     .await
@@ -144,7 +150,7 @@ async fn answer(
     what: &'static str,
     query: Pairs,
     headers: &HeaderMap,
-    respond: impl FnOnce(&Athlete, &HashMap<i64, serde_json::Value>, i64) -> Result<Response, String>,
+    respond: impl FnOnce(&Athlete, &Model, i64) -> Result<Response, String>,
 ) -> Response {
     let at_s = fake.clock().now_s();
     let (fault, usage, limits) = {
@@ -184,7 +190,7 @@ fn regular(
     fake: &FakeStrava,
     query: &Pairs,
     headers: &HeaderMap,
-    respond: impl FnOnce(&Athlete, &HashMap<i64, serde_json::Value>, i64) -> Result<Response, String>,
+    respond: impl FnOnce(&Athlete, &Model, i64) -> Result<Response, String>,
 ) -> Response {
     let now_s = fake.clock().now_s();
     let mut state = fake.state();
@@ -197,7 +203,7 @@ fn regular(
     if !athlete.scope.split(',').any(|scope| scope.starts_with("activity:read")) {
         return refusal(401, "AccessToken", "activity:read_permission", "missing");
     }
-    respond(athlete, &state.details, now_s).unwrap_or_else(|what| {
+    respond(athlete, &state, now_s).unwrap_or_else(|what| {
         state.unexpected.push(what);
         refusal(400, "Application", "parameter", "invalid")
     })
