@@ -73,6 +73,21 @@ impl TestDatabase {
         open(&self.app_url().parse().unwrap()).await
     }
 
+    /// Cuts every connection to the database and refuses new ones, as far as a restart of the server does that to those who
+    /// are connected. Returns how many were cut.
+    pub async fn shut(&self) -> i64 {
+        let client = open(&self.admin).await;
+        client.batch_execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name)).await.expect("shutting the database");
+        let sql = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
+        client.query_one(sql, &[&self.name]).await.expect("cutting connections").get(0)
+    }
+
+    /// Lets connections in again.
+    pub async fn reopen(&self) {
+        let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name);
+        open(&self.admin).await.batch_execute(&sql).await.expect("opening the database");
+    }
+
     /// One number that a statement of the owner's returns.
     pub async fn count(&self, sql: &str) -> i64 {
         self.owner().await.query_one(sql, &[]).await.expect("the counting statement").get(0)

@@ -132,6 +132,11 @@ impl World {
     /// An athlete who has connected, with tokens that live for `ttl_s` seconds, belonging to `user_id`.
     pub async fn connected_athlete(&self, id: i64, user_id: Uuid, activities: impl IntoIterator<Item = serde_json::Value>, ttl_s: i64) {
         self.strava.add_athlete(id, "Ada", activities);
+        self.connect(id, user_id, ttl_s).await;
+    }
+
+    /// The athlete connects, for the first time or again: tokens of before are dead.
+    pub async fn connect(&self, id: i64, user_id: Uuid, ttl_s: i64) {
         let pair = self.strava.connect(id, ALL_SCOPES, ttl_s);
         let tokens = Tokens {
             access: pair.access.into(),

@@ -125,7 +125,7 @@ pub async fn save_detail(tx: &WorkerTx, activity_id: i64, detail: &Detail, now: 
         biased;
         save_text(tx, activity_id, detail, now),
         keep_verbatim(tx, activity_id, detail, now),
-        replace_efforts(tx, activity_id, &detail.efforts),
+        Box::pin(replace_efforts(tx, activity_id, &detail.efforts)),
         set_state(tx, activity_id, Part::Detail, "fetched", now),
     );
     text.and(verbatim).and(efforts).and(state)

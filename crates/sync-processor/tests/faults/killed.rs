@@ -4,29 +4,43 @@ use std::path::Path;
 use std::time::Duration;
 
 use runaway_core::queue::SyncMessage;
+use testkit::activity::ActivityBuilder;
 use testkit::fake_strava::{Fault, Gate, On};
 use testkit::queue::batch;
 use testkit::runtime::Invocation;
 use uuid::Uuid;
 
-use crate::story::{Story, WHOLE_HISTORY};
+use crate::story::{ATHLETE, Story, WHOLE_HISTORY};
 use crate::table::Row;
+use crate::told::Told;
+use crate::{LEASE_IS_OVER_S, RUNS};
 
-/// Three pages and a bit.
-const RUNS: i64 = 430;
-/// Longer than a lease lasts, seconds.
-const LEASE_IS_OVER_S: i64 = 5 * 60;
 /// How often something is looked for, and how many times at most.
 const POLL: Duration = Duration::from_millis(10);
 const TRIES_MAX: u32 = 1000;
 
-async fn process(story: &Story, job_id: Uuid) -> Invocation {
+pub(crate) async fn rows() -> Vec<Row> {
+    vec![
+        over_an_answer("killed while the first page is asked for", 1, Fault::Held).await,
+        over_an_answer("killed over half of the first page", 1, Fault::HeldBody).await,
+        over_a_lock("killed while the first page's mark is written", "SELECT 1 FROM sync_jobs FOR UPDATE", 1).await,
+        over_a_lock("killed while the first page's activities are written", "LOCK TABLE activities IN EXCLUSIVE MODE", 1).await,
+        over_an_answer("killed after the first page is saved", 2, Fault::Held).await,
+        over_an_answer("killed over half of the second page", 2, Fault::HeldBody).await,
+        over_a_lock("killed while the budget of a call is counted", "SELECT 1 FROM strava_rate_budget FOR UPDATE", 2).await,
+        over_an_answer("killed before the end is believed", 6, Fault::Held).await,
+        over_an_event("killed while an announced activity is asked for", Fault::Held).await,
+        over_an_event("killed over half of an announced activity", Fault::HeldBody).await,
+    ]
+}
+
+async fn process(story: &Story, message: SyncMessage) -> Invocation {
     let binary = Path::new(env!("CARGO_BIN_EXE_sync-processor"));
-    Invocation::start(binary, &story.world.environment(), batch(&[SyncMessage::Job { job_id }.to_body()])).await
+    Invocation::start(binary, &story.world.environment(), batch(&[message.to_body()])).await
 }
 
 /// After the kill: the lease runs out, the schedules find the job, another processor ends it.
-async fn recover(story: &Story, job_id: Uuid) {
+pub(crate) async fn recover(story: &Story, job_id: Uuid) {
     story.world.clock.advance(LEASE_IS_OVER_S);
     // The server needs a moment to notice that the process is gone and to undo its transaction.
     let mut tries = 0;
@@ -41,12 +55,12 @@ async fn recover(story: &Story, job_id: Uuid) {
 }
 
 /// Killed while an answer is withheld: nothing of it has come, or half.
-pub(crate) async fn over_an_answer(name: &'static str, n: usize, fault: fn(Gate) -> Fault) -> Row {
+async fn over_an_answer(name: &'static str, n: usize, fault: fn(Gate) -> Fault) -> Row {
     let story = Story::with_runs(RUNS).await;
     let gate = Gate::default();
     story.world.strava.fail(On::List(n), fault(gate.clone()));
     let job_id = story.start(WHOLE_HISTORY).await;
-    let mut processor = process(&story, job_id).await;
+    let mut processor = process(&story, SyncMessage::Job { job_id }).await;
     gate.arrival().await;
     let happened = usize::from(processor.kill());
     recover(&story, job_id).await;
@@ -56,12 +70,12 @@ pub(crate) async fn over_an_answer(name: &'static str, n: usize, fault: fn(Gate)
 }
 
 /// Killed inside a transaction that waits for a lock the test holds.
-pub(crate) async fn over_a_lock(name: &'static str, lock: &str, held_answers: usize) -> Row {
+async fn over_a_lock(name: &'static str, lock: &str, held_answers: usize) -> Row {
     let story = Story::with_runs(RUNS).await;
     let gate = Gate::default();
     story.world.strava.fail(On::List(held_answers), Fault::Held(gate.clone()));
     let job_id = story.start(WHOLE_HISTORY).await;
-    let mut processor = process(&story, job_id).await;
+    let mut processor = process(&story, SyncMessage::Job { job_id }).await;
     gate.arrival().await;
     let owner = story.world.database.owner().await;
     owner.batch_execute(&format!("BEGIN; {lock}")).await.unwrap();
@@ -78,5 +92,22 @@ pub(crate) async fn over_a_lock(name: &'static str, lock: &str, held_answers: us
     recover(&story, job_id).await;
     let row = Row::of(name, happened, &story).await;
     story.ends(&[]).await;
+    row
+}
+
+/// Killed while it works an event off.
+async fn over_an_event(name: &'static str, fault: fn(Gate) -> Fault) -> Row {
+    let told = Told::with_runs(RUNS).await;
+    let gate = Gate::default();
+    told.story.world.strava.fail(On::Detail(1), fault(gate.clone()));
+    told.story.world.strava.add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, 999_999, told.story.now()).build());
+    told.tell_of(999_999, "create").await;
+    let record = told.story.world.queue.take().await.records.remove(0);
+    let mut processor = process(&told.story, SyncMessage::parse(&record.body.unwrap()).unwrap()).await;
+    gate.arrival().await;
+    let happened = usize::from(processor.kill());
+    told.later(LEASE_IS_OVER_S).await;
+    let row = Row::of(name, happened, &told.story).await;
+    told.story.ends(&[]).await;
     row
 }

@@ -4,16 +4,49 @@ use jiff::SignedDuration;
 use runaway_core::queue::SyncMessage;
 use testkit::activity::ActivityBuilder;
 use testkit::fake_strava::{Fault, Gate, On};
-use testkit::queue::batch;
 
+use crate::RUNS;
 use crate::story::*;
 use crate::table::Row;
 
-const RUNS: i64 = 430;
 const FIRST_ID: i64 = 1000;
 
+pub(crate) async fn rows() -> Vec<Row> {
+    let quarter_s = 15 * 60 + 30;
+    let inactive = ["Strava refuses this application"];
+    vec![
+        answers("429 of a quarter hour", Fault::RateLimitedShort, &[2], quarter_s, &[]).await,
+        answers("429 of a day", Fault::RateLimitedDaily, &[2], 24 * 3600 + 60, &[]).await,
+        answers("401 in the middle", Fault::TokenExpires, &[2], 0, &[]).await,
+        answers("403, the application is inactive", Fault::Inactive, &[2], quarter_s, &inactive).await,
+        answers("404 of a listing", Fault::NotFound, &[2], quarter_s, &[]).await,
+        answers("500, once", Fault::Status(500), &[2], 0, &[]).await,
+        answers("503, three times", Fault::Status(503), &[2, 3, 4], quarter_s, &[]).await,
+        answers("truncated JSON", Fault::Truncated, &[2], 0, &[]).await,
+        answers("a page of HTML, three times", Fault::Html, &[2, 3, 4], quarter_s, &[]).await,
+        answers("an empty page in the middle", Fault::Empty, &[2], 0, &[]).await,
+    ]
+}
+
+/// The client's own timeout ends the call; nothing shortens it for the test.
+pub(crate) async fn no_answer() -> Vec<Row> {
+    vec![answers("no answer before the client's timeout", Fault::Held(Gate::default()), &[2], 0, &[]).await]
+}
+
+pub(crate) async fn slow_body() -> Vec<Row> {
+    vec![answers("half of a body before the client's timeout", Fault::HeldBody(Gate::default()), &[2], 0, &[]).await]
+}
+
+pub(crate) async fn changed_histories() -> Vec<Row> {
+    vec![
+        changes("uploaded during the walk", Change::Uploaded).await,
+        changes("back-dated during the walk", Change::BackDated).await,
+        changes("deleted during the walk", Change::Deleted).await,
+    ]
+}
+
 /// The fault hits the given listings; then the job is woken `rounds` times, each after `pause_s` seconds.
-pub(crate) async fn answers(name: &'static str, fault: Fault, hits: &[usize], pause_s: i64, errors: &[&str]) -> Row {
+async fn answers(name: &'static str, fault: Fault, hits: &[usize], pause_s: i64, errors: &[&str]) -> Row {
     let story = Story::with_runs(RUNS).await;
     for n in hits {
         story.world.strava.fail(On::List(*n), fault.clone());
@@ -32,33 +65,15 @@ pub(crate) async fn answers(name: &'static str, fault: Fault, hits: &[usize], pa
     row
 }
 
-/// Messages that are lost, doubled and late: the row is the truth.
-pub(crate) async fn messages(name: &'static str, deliveries: usize) -> Row {
-    let story = Story::with_runs(RUNS).await;
-    let job_id = story.start(WHOLE_HISTORY).await;
-    if deliveries == 0 {
-        // The message never came; the schedule finds the row and sends another.
-        assert_eq!(story.task("process-pending").await, 1);
-        let record = story.world.queue.take().await.records.remove(0);
-        assert_eq!(record.body.unwrap(), SyncMessage::Job { job_id }.to_body());
-        story.deliver(job_id).await;
-    }
-    let bodies: Vec<String> = (0..deliveries).map(|_| SyncMessage::Job { job_id }.to_body()).collect();
-    sync_processor::handle(&story.app, batch(&bodies), in_fifteen_minutes()).await.unwrap();
-    let row = Row::of(name, deliveries.max(1), &story).await;
-    story.ends(&[]).await;
-    row
-}
-
 /// What happens to the history while the second page is under way.
 #[derive(Clone, Copy)]
-pub(crate) enum Change {
+enum Change {
     Uploaded,
     BackDated,
     Deleted,
 }
 
-pub(crate) async fn changes(name: &'static str, change: Change) -> Row {
+async fn changes(name: &'static str, change: Change) -> Row {
     let story = Story::with_runs(RUNS).await;
     let gate = Gate::default();
     story.world.strava.fail(On::List(2), Fault::Held(gate.clone()));

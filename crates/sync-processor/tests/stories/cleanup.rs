@@ -6,8 +6,8 @@ use testkit::call::{checked, request};
 use testkit::fake_strava::{Fault, Gate, On, deauthorisation};
 use testkit::world::ALL_SCOPES;
 
-use crate::events::Told;
 use crate::story::*;
+use crate::told::Told;
 
 /// Tables of what came from Strava, and what was made of it.
 const STRAVA_TABLES: [&str; 6] = ["activities", "activity_raw", "athlete_days", "sync_jobs", "strava_events", "strava_tokens"];

@@ -9,5 +9,6 @@ mod limits;
 mod progress;
 mod story;
 mod sweep;
+mod told;
 mod vanished;
 mod walks;
