@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults check token webhook dead-letters format prerequisites binaries
+.PHONY: help demo dev test faults bench check token webhook dead-letters format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -17,6 +17,9 @@ test: binaries ## All tests, beside a fresh PostgreSQL and an SQS-protocol serve
 faults: binaries ## Break things on purpose and write what came of it to docs/faults.md
 	@FAULTS_WRITE=1 exec target/debug/devstack test --test faults
 
+bench: binaries ## What a question to the coach takes, with 1,000 and with 100,000 activities
+	@exec target/debug/devstack bench
+
 check: binaries ## Format, lints, documentation, dependency rules, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -25,7 +28,7 @@ check: binaries ## Format, lints, documentation, dependency rules, template
 	@target/debug/devstack lint
 
 token: ## Print a token for the local world: make token USER=<uuid>
-	@test -n "$(USER)" && exec target/debug/devstack token "$(USER)"
+	@exec target/debug/devstack token "$(USER)"
 
 webhook: binaries ## List the webhook's subscription (CREATE=1: make it, DELETE=<id>: end it)
 	@exec target/debug/devstack webhook $(if $(CREATE),--create) $(if $(DELETE),--delete "$(DELETE)")

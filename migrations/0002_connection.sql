@@ -36,7 +36,7 @@ ALTER TABLE oauth_states FORCE ROW LEVEL SECURITY;
 CREATE POLICY owner_all ON oauth_states TO runaway_owner USING (true) WITH CHECK (true);
 CREATE POLICY system_all ON oauth_states TO runaway_system USING (true) WITH CHECK (true);
 -- The caller may have no athlete yet: the row belongs to the user.
-CREATE POLICY athlete_own ON oauth_states FOR INSERT TO runaway_athlete WITH CHECK (auth_user_id = (SELECT auth.uid()));
+CREATE POLICY athlete_own ON oauth_states FOR INSERT TO runaway_athlete WITH CHECK (auth_user_id = (SELECT claimed_user_id()));
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON strava_tokens TO runaway_worker;
 GRANT SELECT, INSERT, UPDATE ON strava_tokens TO runaway_system;

@@ -45,10 +45,18 @@ BEGIN
   END IF;
 END $$;
 
-GRANT USAGE, CREATE ON SCHEMA public TO runaway_owner;
-GRANT USAGE ON SCHEMA public TO runaway_athlete, runaway_worker, runaway_system, authenticated, anon;
+-- The schema belongs to whoever owns the database, through a role that a login without inheritance has to take up.
+DO $$
+BEGIN
+  IF NOT has_schema_privilege('public', 'CREATE WITH GRANT OPTION') AND pg_has_role('pg_database_owner', 'MEMBER') THEN
+    SET LOCAL ROLE pg_database_owner;
+  END IF;
+  GRANT USAGE, CREATE ON SCHEMA public TO runaway_owner;
+  GRANT USAGE ON SCHEMA public TO runaway_athlete, runaway_worker, runaway_system, authenticated, anon;
+  RESET ROLE;
+END $$;
 
--- Supabase brings its own `auth.uid()`; it is left alone.
+-- Supabase brings its own `auth.uid()`; it is left alone, and the policies do without it.
 DO $$
 BEGIN
   IF to_regprocedure('auth.uid()') IS NULL THEN

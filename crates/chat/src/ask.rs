@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -252,18 +253,13 @@ async fn store(
     Ok(answer_json(&turn.answer, turn.conversation_id, &turn.context, turn.at))
 }
 
+/// All at once: how many round trips a turn costs does not depend on what it changes.
 async fn remember(tx: &AthleteTx, athlete_id: i64, effects: &[Effect], now: Timestamp) -> Result<(), runaway_core::db::DbError> {
-    for effect in effects {
-        match effect {
-            Effect::Remember { kind, text } => {
-                coach_memory::remember(tx, athlete_id, kind, text, now).await?;
-            }
-            Effect::Forget(id) => {
-                coach_memory::forget(tx, *id).await?;
-            }
-        }
-    }
-    Ok(())
+    let change = async |effect: &Effect| match effect {
+        Effect::Remember { kind, text } => coach_memory::remember(tx, athlete_id, kind, text, now).await.map(drop),
+        Effect::Forget(id) => coach_memory::forget(tx, *id).await.map(drop),
+    };
+    join_all(effects.iter().map(change)).await.into_iter().collect()
 }
 
 /// The contract's shape.

@@ -2,19 +2,18 @@
 //! the same facts.
 
 use futures_util::future::join_all;
-use jiff::Timestamp;
 use runaway_core::claude::{
     ClaudeError, MessageRequest, Permit, Refusal, StopReason, StreamEvent, ToolResult, ToolUse, Usage, tool_results,
 };
 use runaway_core::http::{ApiError, Caller};
+use runaway_core::telemetry;
 use runaway_core::vault::fingerprint;
-use runaway_core::{db::Db, telemetry};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
 
 use crate::facts::Facts;
 use crate::remember::{self, Effect};
-use crate::tools::{self, CALLS_PER_ROUND_MAX};
+use crate::tools::{self, CALLS_PER_ROUND_MAX, Prepared};
 use crate::{App, prompt, safety, sentences};
 
 /// Rounds of tools in one answer.
@@ -60,7 +59,8 @@ pub(crate) async fn answer(
         Err(Refusal::NoKey) => return Ok(facts_only(facts, message, "no_model", deltas)),
         Err(Refusal::SourceNotAllowed(_)) => return Ok(facts_only(facts, message, "source_not_allowed", deltas)),
     };
-    let mut talk = Talk { app, caller, facts, deltas, answered: Answered { coach: "claude", ..Answered::default() }, usage: 0 };
+    let mut talk =
+        Talk { app, caller, facts, deltas, answered: Answered { coach: "claude", ..Answered::default() }, spoke: false, usage: 0 };
     let outcome = talk.run(&permit, message, deadline).await;
     let mut answered = talk.answered;
     answered.tokens = talk.usage;
@@ -117,6 +117,8 @@ struct Talk<'a> {
     facts: &'a Facts,
     deltas: Option<&'a Deltas>,
     answered: Answered,
+    /// Whether the model's last message has words.
+    spoke: bool,
     usage: i64,
 }
 
@@ -135,27 +137,35 @@ impl Talk<'_> {
                 self.turn(permit, &mut request, deadline).await?;
             }
         }
-        if self.answered.text.trim().is_empty() {
-            // Rounds and rounds of tools, and no word: the facts speak for themselves.
-            let facts_only = facts_only(self.facts, message, "model_silent", self.deltas);
-            self.answered = Answered { tokens: self.answered.tokens, ..facts_only };
+        if !self.spoke {
+            // Rounds and rounds of tools, and no word in the end: the facts speak for themselves.
+            let facts_only = facts_only(self.facts, message, "model_silent", None);
+            self.say(&facts_only.text, true);
+            self.answered = Answered { text: std::mem::take(&mut self.answered.text), ..facts_only };
         }
         Ok(())
+    }
+
+    /// Adds words to the answer, where wanted in a paragraph of their own, and shows them.
+    fn say(&mut self, text: &str, is_paragraph: bool) {
+        let gap = if is_paragraph && !self.answered.text.is_empty() { "\n\n" } else { "" };
+        self.answered.text.push_str(gap);
+        self.answered.text.push_str(text);
+        send(self.deltas, &format!("{gap}{text}"));
     }
 
     /// One message of the model's; returns the tools it wants called.
     async fn turn(&mut self, permit: &Permit<'_>, request: &mut MessageRequest, deadline: Instant) -> Result<Vec<ToolUse>, Broken> {
         let mut stream = permit.stream(request, deadline).await.map_err(Broken::Claude)?;
+        self.spoke = false;
         let mut begun = false;
         let stopped = loop {
             match stream.next().await {
                 Ok(Some(StreamEvent::Text(text))) => {
                     // Words before a tool and words after it are two paragraphs.
-                    let gap = if !begun && !self.answered.text.is_empty() { "\n\n" } else { "" };
+                    self.say(&text, !begun);
                     begun = true;
-                    self.answered.text.push_str(gap);
-                    self.answered.text.push_str(&text);
-                    send(self.deltas, &format!("{gap}{text}"));
+                    self.spoke |= !text.trim().is_empty();
                 }
                 Ok(Some(StreamEvent::ToolUse(_))) => {}
                 Ok(Some(StreamEvent::Done { stop_reason, usage })) => {
@@ -170,8 +180,16 @@ impl Talk<'_> {
             }
         };
         match stopped {
-            StopReason::Refusal => DECLINED.clone_into(&mut self.answered.text),
-            StopReason::MaxTokens | StopReason::ContextWindowExceeded => self.answered.text.push_str(" …"),
+            StopReason::Refusal => {
+                // What was shown cannot be taken back.
+                if self.deltas.is_none() {
+                    self.answered.text.clear();
+                }
+                self.say(DECLINED, true);
+                self.spoke = true;
+                return Ok(vec![]);
+            }
+            StopReason::MaxTokens | StopReason::ContextWindowExceeded if self.spoke => self.say(" …", false),
             _ => {}
         }
         let Some(message) = stream.into_message() else { return Ok(vec![]) };
@@ -180,15 +198,25 @@ impl Talk<'_> {
         Ok(calls)
     }
 
-    /// Calls the tools in one transaction of the caller's.
-    async fn call(&self, calls: &[ToolUse]) -> Result<Vec<ToolResult>, ApiError> {
-        let db: &Db = &self.app.db;
-        let (tx, now): (_, Timestamp) = (db.athlete(self.caller.user_id).await?, self.app.clock.now());
+    /// Calls the tools, in one transaction of the caller's where they read.
+    async fn call(&mut self, calls: &[ToolUse]) -> Result<Vec<ToolResult>, ApiError> {
         let (answered, too_many) = calls.split_at_checked(CALLS_PER_ROUND_MAX).unwrap_or((calls, &[]));
-        let results = join_all(answered.iter().map(|call| tools::call(&tx, self.facts, &call.id, &call.name, &call.input, now))).await;
-        let mut results = results.into_iter().collect::<Result<Vec<_>, _>>()?;
-        tx.commit().await?;
+        let effects = &mut self.answered.effects;
+        let prepared: Vec<Prepared> = answered.iter().map(|call| tools::prepare(call, self.facts, effects)).collect();
+        let mut results = self.read(&prepared).await?;
         results.extend(refused(too_many));
+        Ok(results)
+    }
+
+    async fn read(&self, calls: &[Prepared]) -> Result<Vec<ToolResult>, ApiError> {
+        // Where no call reads, nothing is begun.
+        let tx = self.app.db.athlete(self.caller.user_id).await?;
+        let results = join_all(calls.iter().map(async |call| match call {
+            Prepared::Answered(result) => Ok(result.clone()),
+            Prepared::Reads { id, reads } => tools::read(&tx, self.facts, id, reads).await,
+        }));
+        let results = results.await.into_iter().collect::<Result<Vec<_>, _>>()?;
+        tx.commit().await?;
         Ok(results)
     }
 }

@@ -68,8 +68,12 @@ pub(crate) async fn delete(app: &App, caller: Caller, call: &Call, id: &str) -> 
 
 /// The caller's transaction, after every athlete id of the query was compared with the caller's own.
 pub(crate) async fn own(app: &App, caller: Caller, call: &Call) -> Result<(AthleteTx, OwnAthlete), ApiError> {
-    let named = call.query_ids(&["athlete_id", "user_id"])?;
+    own_of(app, caller, &call.query_ids(&["athlete_id", "user_id"])?).await
+}
+
+/// The same for the ids that a call names.
+pub(crate) async fn own_of(app: &App, caller: Caller, named: &[i64]) -> Result<(AthleteTx, OwnAthlete), ApiError> {
     let tx = app.db.athlete(caller.user_id).await?;
-    let athlete = own_athlete(athletes::own(&tx).await?, &named)?;
+    let athlete = own_athlete(athletes::own(&tx).await?, named)?;
     Ok((tx, athlete))
 }

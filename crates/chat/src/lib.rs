@@ -7,6 +7,8 @@ mod document;
 mod events;
 mod facts;
 mod findings;
+#[cfg(test)]
+mod fuzz;
 mod memory;
 mod plan;
 mod prompt;
@@ -80,7 +82,7 @@ async fn route(app: &Arc<App>, call: Call) -> Result<Streamed, ApiError> {
             call.require_method(&Method::GET)?;
             conversations::list(app, caller, &call).await?
         }
-        ["conversations", id] => match call.method {
+        ["conversations", id] if !id.is_empty() => match call.method {
             Method::GET => conversations::show(app, caller, &call, id).await?,
             Method::DELETE => conversations::delete(app, caller, &call, id).await?,
             _ => return Err(ApiError::MethodNotAllowed),
@@ -91,7 +93,7 @@ async fn route(app: &Arc<App>, call: Call) -> Result<Streamed, ApiError> {
             Method::DELETE => memory::forget_all(app, caller, &call).await?,
             _ => return Err(ApiError::MethodNotAllowed),
         },
-        ["memory", id] => {
+        ["memory", id] if !id.is_empty() => {
             call.require_method(&Method::DELETE)?;
             memory::forget(app, caller, &call, id).await?
         }

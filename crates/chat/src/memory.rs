@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use crate::App;
-use crate::conversations::own;
+use crate::conversations::{own, own_of};
 
 /// Characters of the whole memory.
 const MEMORY_CHARS_MAX: usize = 4_000;
@@ -30,8 +30,10 @@ pub(crate) async fn replace(app: &App, caller: Caller, call: &Call) -> Result<Re
     let fields = call.fields()?;
     let changes = fields.object("memory")?.ok_or_else(|| ApiError::field("memory", "is missing"))?;
     check(changes)?;
-    let (tx, athlete) = own(app, caller, call).await?;
-    let mut memory = coach_memory::lock_memory(&tx).await?.unwrap_or_else(|| json!({}));
+    let mut named: Vec<i64> = [fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten().collect();
+    named.extend(call.query_ids(&["athlete_id", "user_id"])?);
+    let (tx, athlete) = own_of(app, caller, &named).await?;
+    let mut memory = coach_memory::lock_memory(&tx, athlete.id, app.clock.now()).await?;
     merge(&mut memory, changes);
     if memory.to_string().chars().count() > MEMORY_CHARS_MAX {
         return Err(ApiError::InvalidRequest(format!("memory has more than {MEMORY_CHARS_MAX} characters in all.")));

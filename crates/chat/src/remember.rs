@@ -64,6 +64,13 @@ pub(crate) fn command(message: &str, remembered: &[Fact]) -> Option<(Vec<Effect>
     Some(forget(forgets, remembered))
 }
 
+/// Whether a fact can be remembered beside what is known and what the turn changes already. The same words need no room.
+pub(crate) fn has_room(text: &str, remembered: &[Fact], effects: &[Effect]) -> bool {
+    let is_known = remembered.iter().any(|fact| fact.text.to_lowercase() == text.to_lowercase());
+    let more = effects.iter().filter(|effect| matches!(effect, Effect::Remember { .. })).count();
+    is_known || i64::try_from(remembered.len() + more).is_ok_and(|n| n < FACTS_MAX)
+}
+
 fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
     if text.is_empty() || text.ends_with('?') {
         return None;
@@ -71,7 +78,7 @@ fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
     if text.chars().count() > FACT_CHARS_MAX {
         return Some((vec![], format!("That is more than I can remember at once: please say it in at most {FACT_CHARS_MAX} characters.")));
     }
-    if i64::try_from(remembered.len()).is_ok_and(|n| n >= FACTS_MAX) {
+    if !has_room(text, remembered, &[]) {
         return Some((vec![], "My memory is full: please let me forget something first.".to_owned()));
     }
     let lower = text.to_lowercase();
@@ -88,13 +95,14 @@ fn remember(text: &str, remembered: &[Fact]) -> Option<(Vec<Effect>, String)> {
 
 fn forget(what: &str, remembered: &[Fact]) -> (Vec<Effect>, String) {
     let words: Vec<&str> = what.split(|c: char| !c.is_alphanumeric()).filter(|word| word.len() > 3 && !COMMON.contains(word)).collect();
-    let matching: Vec<&Fact> = remembered
-        .iter()
-        .filter(|fact| {
-            let text = fact.text.to_lowercase();
-            words.iter().any(|word| text.contains(word))
-        })
-        .collect();
+    // Of what shares a word with the message, only what shares most: the rest was not meant.
+    let shared = |fact: &Fact| {
+        let text = fact.text.to_lowercase();
+        words.iter().filter(|word| text.contains(**word)).count()
+    };
+    let most = remembered.iter().map(shared).max().unwrap_or_default();
+    let is_everything = words.is_empty() && what.split_whitespace().any(|word| word == "everything");
+    let matching: Vec<&Fact> = remembered.iter().filter(|fact| is_everything || (most > 0 && shared(fact) == most)).collect();
     if matching.is_empty() {
         return (vec![], "I remember nothing like that, so there is nothing to forget.".to_owned());
     }
@@ -133,5 +141,17 @@ mod tests {
         assert_eq!((effects.len(), answer.contains("knee")), (1, true));
         let (effects, _) = command("forget about my achilles", &facts).unwrap_or_default();
         assert!(effects.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_meant_is_forgotten() {
+        let facts = [fact("I like running in the morning"), fact("I like running on trails"), fact("my knee hurts")];
+        let forgotten = |message: &str| command(message, &facts).unwrap_or_default().1;
+        assert_eq!(forgotten("Forget that I like running in the morning."), "I have forgotten “I like running in the morning”.");
+        assert_eq!(
+            forgotten("please forget everything you know about me"),
+            "I have forgotten “I like running in the morning” and “I like running on trails” and “my knee hurts”."
+        );
+        assert!(command("forget everything", &[]).unwrap_or_default().0.is_empty());
     }
 }

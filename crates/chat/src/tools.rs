@@ -1,10 +1,10 @@
 //! The model's tools: the same reads that answer a question, and the one that remembers. Whose data they read is the
 //! caller's identity, never an argument.
 
-use jiff::Timestamp;
+use futures_util::future::join_all;
 use jiff::civil::Weekday;
-use runaway_core::claude::{Tool, ToolResult};
-use runaway_core::db::coach_memory::{self, FACT_CHARS_MAX};
+use runaway_core::claude::{Tool, ToolResult, ToolUse};
+use runaway_core::db::coach_memory::FACT_CHARS_MAX;
 use runaway_core::db::{AthleteTx, DbError};
 use runaway_core::domain::{Bucket, DateRange, Family, Order, RunKind, Selection, Without};
 use serde_json::{Value, json};
@@ -15,6 +15,7 @@ use crate::facts::Facts;
 use crate::findings::find;
 use crate::plan::{Read, effort_key, standard_keys};
 use crate::question::standard_m;
+use crate::remember::{self, Effect};
 use crate::wording::Units;
 
 /// The tool whose result opens every answer.
@@ -121,40 +122,50 @@ enum Wanted {
     Forget(Uuid),
 }
 
-/// Answers one call. A call that cannot be understood is answered with what is wrong with it.
-pub(crate) async fn call(
-    tx: &AthleteTx,
-    facts: &Facts,
-    id: &str,
-    name: &str,
-    input: &Value,
-    now: Timestamp,
-) -> Result<ToolResult, DbError> {
-    let result = |content: Value, is_error| ToolResult { tool_use_id: id.to_owned(), content: content.to_string(), is_error };
+/// A call that is understood.
+pub(crate) enum Prepared {
+    /// What it is answered with needs no look into the database.
+    Answered(ToolResult),
+    /// It reads.
+    Reads {
+        /// Which call.
+        id: String,
+        /// What.
+        reads: Vec<Read>,
+    },
+}
+
+/// Reads a call. One that cannot be understood is answered with what is wrong with it. What it changes in the memory is
+/// added to `effects`: like everything a turn changes, it is stored with the turn.
+pub(crate) fn prepare(call: &ToolUse, facts: &Facts, effects: &mut Vec<Effect>) -> Prepared {
     let units = Units { miles: facts.question.in_miles };
-    let wanted = match wanted(name, input, facts) {
-        Ok(wanted) => wanted,
-        Err(what) => return Ok(result(json!({"error": what}), true)),
-    };
-    let athlete_id = facts.person.athlete_id;
-    match wanted {
-        Wanted::State => Ok(result(document::state(facts, units), false)),
-        Wanted::Reads(reads) => {
-            let mut found = Vec::new();
-            for read in &reads {
-                found.push(document::found(&find(tx, athlete_id, read).await?, facts.today, units));
+    let (content, is_error) = match wanted(&call.name, &call.input, facts) {
+        Ok(Wanted::Reads(reads)) => return Prepared::Reads { id: call.id.clone(), reads },
+        Ok(Wanted::State) => (document::state(facts, units), false),
+        Ok(Wanted::Remember { kind, text }) if remember::has_room(&text, &facts.remembered, effects) => {
+            effects.push(Effect::Remember { kind, text: text.clone() });
+            (json!({"remembered": text, "kind": kind}), false)
+        }
+        Ok(Wanted::Remember { .. }) => (json!({"error": "the memory is full: the athlete must forget something first"}), true),
+        Ok(Wanted::Forget(id)) => {
+            let is_known = facts.remembered.iter().any(|fact| fact.id == id);
+            if is_known {
+                effects.push(Effect::Forget(id));
             }
-            Ok(result(json!(found), false))
+            (json!({"forgotten": is_known}), !is_known)
         }
-        Wanted::Remember { kind, text } => match coach_memory::remember(tx, athlete_id, kind, &text, now).await? {
-            Some(fact) => Ok(result(json!({"remembered": fact.text, "fact_id": fact.id}), false)),
-            None => Ok(result(json!({"error": "the memory is full: the athlete must forget something first"}), true)),
-        },
-        Wanted::Forget(id) => {
-            let forgotten = coach_memory::forget(tx, id).await?;
-            Ok(result(json!({"forgotten": forgotten}), !forgotten))
-        }
-    }
+        Err(what) => (json!({"error": what}), true),
+    };
+    Prepared::Answered(ToolResult { tool_use_id: call.id.clone(), content: content.to_string(), is_error })
+}
+
+/// Does the reads of a call.
+pub(crate) async fn read(tx: &AthleteTx, facts: &Facts, id: &str, reads: &[Read]) -> Result<ToolResult, DbError> {
+    let units = Units { miles: facts.question.in_miles };
+    let found = join_all(reads.iter().map(|read| find(tx, facts.person.athlete_id, read))).await;
+    let found = found.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let found: Vec<Value> = found.iter().map(|finding| document::found(finding, facts.today, units)).collect();
+    Ok(ToolResult { tool_use_id: id.to_owned(), content: json!(found).to_string(), is_error: false })
 }
 
 fn wanted(name: &str, input: &Value, facts: &Facts) -> Result<Wanted, String> {
@@ -209,7 +220,10 @@ impl<'a> Arguments<'a> {
     }
 
     fn text(&self, name: &str) -> Result<Option<&'a str>, String> {
-        self.get(name).map(|value| value.as_str().ok_or_else(|| format!("{name} is not a text"))).transpose()
+        let Some(value) = self.get(name) else { return Ok(None) };
+        let text = value.as_str().ok_or_else(|| format!("{name} is not a text"))?;
+        // The database holds no U+0000.
+        if text.contains('\0') { Err(format!("{name} holds characters that are no text")) } else { Ok(Some(text)) }
     }
 
     /// One of the words, whatever its case: a model may write enums in another.

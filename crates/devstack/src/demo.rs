@@ -53,7 +53,8 @@ async fn tour(world: &World) -> anyhow::Result<()> {
     let job_id = job["job_id"].as_str().context("sync-beta named no job")?;
     follow(&http, &base, &token, job_id).await?;
     compare(world).await?;
-    crate::demo_chat::talk(world, &http, &base, &token).await
+    crate::demo_chat::talk(world, &http, &base, &token).await?;
+    crate::demo_journal::show(world, &http, &base, &token).await.context("the journal")
 }
 
 async fn connect(http: &reqwest::Client, base: &str, token: &str) -> anyhow::Result<()> {

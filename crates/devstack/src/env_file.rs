@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
 use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
@@ -16,13 +16,23 @@ const NAME: &str = "env";
 /// Readable by its owner alone: it holds keys.
 const MODE: u32 = 0o600;
 
+/// The written file; it goes with the world, however that ends.
+pub(crate) struct Written(PathBuf);
+
+impl Drop for Written {
+    fn drop(&mut self) {
+        remove(&self.0);
+    }
+}
+
 /// Writes the file so that nobody sees half of it.
-pub(crate) fn write(folder: &Path, variables: &Variables) -> anyhow::Result<()> {
+pub(crate) fn write(folder: &Path, variables: &Variables) -> anyhow::Result<Written> {
     let mut text = String::new();
     for (name, value) in variables {
         writeln!(text, "{name}={value}").context("composing .devstack/env")?;
     }
-    write_private(&folder.join(NAME), text.as_bytes())
+    write_private(&folder.join(NAME), text.as_bytes())?;
+    Ok(Written(folder.to_owned()))
 }
 
 /// Reads the file.

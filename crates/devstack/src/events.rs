@@ -110,7 +110,7 @@ fn record(message: &Message) -> Value {
 }
 
 /// Invokes a function and returns its answer. Watch answers a failed one with 500, Lambda with 200 and a header.
-async fn invoke(port: u16, function: &str, event: &Value) -> anyhow::Result<Value> {
+pub(crate) async fn invoke(port: u16, function: &str, event: &Value) -> anyhow::Result<Value> {
     let url = format!("http://127.0.0.1:{port}/2015-03-31/functions/{function}/invocations");
     let client = runaway_core::http::client_builder(Duration::from_secs(900)).build().context("an HTTP client")?;
     let answer = client.post(url).json(event).send().await.context("invoking")?;

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::process::{Child, Command};
 use tokio::task::JoinSet;
 
-use crate::console::say;
+use crate::console::{patiently, say};
 use crate::env_file::Variables;
 use crate::{process, tools};
 
@@ -43,7 +43,7 @@ impl Functions {
         watch.envs(variables);
         process::log_to(&mut watch, &tools::state()?.join("watch.log"))?;
         let mut watch = watch.spawn().context("starting cargo lambda watch")?;
-        answers(port, &mut watch).await?;
+        patiently("cargo lambda watch is starting", answers(port, &mut watch)).await?;
         let mut instances = JoinSet::new();
         for name in names {
             let binary = binary(name)?;

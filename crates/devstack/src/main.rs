@@ -6,6 +6,7 @@ mod console;
 mod dead_letters;
 mod demo;
 mod demo_chat;
+mod demo_journal;
 mod env_file;
 mod events;
 mod functions;
@@ -46,7 +47,8 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             world.announce();
             world.serve().await.map(|()| ExitCode::SUCCESS)
         }
-        ["test", rest @ ..] => world::test(rest).await,
+        ["test", rest @ ..] => world::cargo(&["test", "--workspace"], rest).await,
+        ["bench"] => world::cargo(&["bench", "--package", "chat", "--bench", "turns"], &[]).await,
         ["dead-letters", rest @ ..] => dead_letters::run(rest.contains(&"--redrive")).await.map(|()| ExitCode::SUCCESS),
         ["webhook"] => webhook::list().await.map(|()| ExitCode::SUCCESS),
         ["webhook", "--create"] => webhook::create().await.map(|()| ExitCode::SUCCESS),
@@ -55,12 +57,12 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         }
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
-            let user = user.parse().context("USER is not a UUID")?;
+            let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
             println!("{}", world::token(user)?);
             Ok(ExitCode::SUCCESS)
         }
         _ => bail!(
-            "commands: demo [--once], dev, test [cargo test's arguments], lint, token <uuid>, webhook [--create | --delete <id>], \
+            "commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>, webhook [--create | --delete <id>], \
              dead-letters [--redrive]"
         ),
     }

@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use tokio::process::{Child, Command};
 use tokio_postgres::NoTls;
 
-use crate::console::say;
+use crate::console::{patiently, say};
 use crate::{process, tools};
 
 /// Functions, tests and tools together.
@@ -31,7 +31,8 @@ impl Postgres {
         let mut bin = tools::postgres().await?;
         let unprivileged = process::is_root();
         let home = if unprivileged { outside_home(name)? } else { tools::state()?.join(name) };
-        let data = home.join("data");
+        // No version reads another's data; the system's server may serve one day and the pinned one the next.
+        let data = home.join(format!("data-{}", major_version(&bin).await?));
         if fresh && data.exists() {
             std::fs::remove_dir_all(&data).context("removing the old data of the tests")?;
         }
@@ -61,7 +62,7 @@ impl Postgres {
         process::log_to(&mut server, &tools::state()?.join(format!("{name}.log")))?;
         let child = server.spawn().context("starting PostgreSQL")?;
         let mut started = Self { child, port };
-        started.prepare(name).await?;
+        patiently("PostgreSQL is starting", started.prepare(name)).await?;
         Ok(started)
     }
 
@@ -111,10 +112,27 @@ impl Postgres {
         Ok(())
     }
 
+    /// Takes back what an earlier world worked on: its functions are gone, and its queue with every message.
+    pub(crate) async fn take_back_work(&self, database: &str) -> anyhow::Result<()> {
+        let (client, connection) = tokio_postgres::connect(&self.admin_url(database), NoTls).await.context("connecting to PostgreSQL")?;
+        tokio::spawn(connection);
+        let sql = "SET ROLE runaway_owner; UPDATE sync_jobs SET lease_token = NULL, lease_expires_at = NULL, sent_at = NULL
+                    WHERE status IN ('pending', 'in_progress')";
+        client.batch_execute(sql).await.context("taking back unfinished syncs")
+    }
+
     /// Ends it in good order.
     pub(crate) async fn stop(self) {
         process::stop(self.child).await;
     }
+}
+
+/// 17 of `postgres (PostgreSQL) 17.10`.
+async fn major_version(bin: &Path) -> anyhow::Result<u32> {
+    let output = process::command(&bin.join("postgres"), "KILL", false).arg("--version").output().await.context("starting PostgreSQL")?;
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let version = text.rsplit_once("PostgreSQL) ").map(|(_, version)| version.chars().take_while(char::is_ascii_digit).collect::<String>());
+    version.and_then(|major| major.parse().ok()).with_context(|| format!("{} does not tell its version: {text}", bin.display()))
 }
 
 /// A folder that the unprivileged user can reach even when the clone lies in somebody's home; one per clone and name.

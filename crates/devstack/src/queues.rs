@@ -11,6 +11,7 @@ use serde_json::json;
 use tidy::template::{Queue, Template};
 use tokio::process::Child;
 
+use crate::console::patiently;
 use crate::postgres::free_port;
 use crate::{process, tools};
 
@@ -36,12 +37,17 @@ impl QueueServer {
         server.args(["-H", "127.0.0.1", "-p", &port.to_string()]);
         process::log_to(&mut server, &tools::state()?.join("queue.log"))?;
         let mut started = Self { child: server.spawn().context("starting the SQS-protocol server")?, port };
+        patiently("the SQS-protocol server is starting", started.answers()).await?;
+        Ok(started)
+    }
+
+    async fn answers(&mut self) -> anyhow::Result<()> {
         for _ in 0..READY_TRIES_MAX {
-            if let Some(status) = started.child.try_wait().context("looking after the SQS-protocol server")? {
+            if let Some(status) = self.child.try_wait().context("looking after the SQS-protocol server")? {
                 bail!("the SQS-protocol server ended with {status}; .devstack/queue.log says why");
             }
-            if tokio::net::TcpStream::connect(("127.0.0.1", port)).await.is_ok() {
-                return Ok(started);
+            if tokio::net::TcpStream::connect(("127.0.0.1", self.port)).await.is_ok() {
+                return Ok(());
             }
             tokio::time::sleep(READY_INTERVAL).await;
         }

@@ -35,7 +35,8 @@ async fn complete(folder: &Path, marker: &str, what: &str, install: impl AsyncFn
     }
     say(&format!("Installing {what} …"));
     if folder.exists() {
-        fs::remove_dir_all(folder).with_context(|| format!("removing an interrupted install of {what}"))?;
+        let removing = format!("removing an interrupted install of {what}");
+        process::run(&removing, Command::new("rm").arg("-rf").arg("--").arg(folder)).await?;
     }
     fs::create_dir_all(folder.parent().unwrap_or(folder)).context("creating .devstack/tools")?;
     install().await?;

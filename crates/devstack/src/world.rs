@@ -6,11 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
-use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
 use testkit::fake_strava::{Clock, FIRST_SUBSCRIPTION_ID};
-use testkit::{FakeStrava, TokenIssuer, history, issuer};
+use testkit::{FakeStrava, TokenIssuer, history, issuer, mixer, traveller};
 use tidy::template::Template;
 use tokio::process::Command;
 use uuid::Uuid;
@@ -37,7 +37,9 @@ pub(crate) struct World {
     pub(crate) issuer: TokenIssuer,
     pub(crate) variables: Variables,
     pub(crate) demo_athlete: i64,
-    folder: PathBuf,
+    pub(crate) folder: PathBuf,
+    port: u16,
+    env: env_file::Written,
     functions: Functions,
     events: Events,
     queues: QueueServer,
@@ -56,20 +58,24 @@ impl World {
         say("Starting PostgreSQL …");
         let postgres = Postgres::start("postgres", false).await?;
         postgres.database(DATABASE).await?;
+        postgres.take_back_work(DATABASE).await?;
         say("Starting the SQS-protocol server …");
         let queues = QueueServer::start().await?;
         let addresses = queues.create(&template).await?;
         let issuer = TokenIssuer::start(free_port(ISSUER_PORT)?, &issuer_key(&folder)?).await;
         let strava = FakeStrava::start(0, Clock::default()).await;
         let demo_athlete = add_demo_athlete(&strava)?;
+        add_other_athletes(&strava);
 
         let port = free_port(GATEWAY_PORT)?;
         if port != GATEWAY_PORT {
             say(&format!("Port {GATEWAY_PORT} is taken; the gateway listens on {port}"));
         }
         let mut variables = settings(&postgres, &queues, &issuer, &strava, port)?;
-        let address = addresses.get("SyncQueue").context("the template has no SyncQueue")?;
-        variables.insert("SYNC_QUEUE_URL".to_owned(), address.clone());
+        for (name, queue) in [("SYNC_QUEUE_URL", "SyncQueue"), ("JOURNAL_QUEUE_URL", "JournalQueue")] {
+            let address = addresses.get(queue).with_context(|| format!("the template has no {queue}"))?;
+            variables.insert(name.to_owned(), address.clone());
+        }
         say("Starting the functions …");
         let names: Vec<String> = template.functions.iter().map(|f| f.name.clone()).filter(|name| name != "migrate").collect();
         let functions = Functions::start(port, &names, &variables).await?;
@@ -84,13 +90,18 @@ impl World {
         ] {
             variables.insert(name.to_owned(), value);
         }
-        env_file::write(&folder, &variables)?;
-        Ok(Self { strava, issuer, variables, demo_athlete, folder, functions, events, queues, postgres, _lock: lock })
+        let env = env_file::write(&folder, &variables)?;
+        Ok(Self { strava, issuer, variables, demo_athlete, folder, port, env, functions, events, queues, postgres, _lock: lock })
     }
 
     /// A setting of the running world.
     pub(crate) fn variable(&self, name: &str) -> anyhow::Result<&str> {
         self.variables.get(name).map(String::as_str).with_context(|| format!("{name} is not set"))
+    }
+
+    /// Invokes a function as its schedule does, and returns its answer.
+    pub(crate) async fn invoke(&self, function: &str, event: &Value) -> anyhow::Result<Value> {
+        crate::events::invoke(self.port, function, event).await
     }
 
     /// The demo athlete's user.
@@ -126,7 +137,7 @@ impl World {
 
     /// Stops everything.
     pub(crate) async fn stop(self) {
-        env_file::remove(&self.folder);
+        drop(self.env);
         drop(self.events);
         self.functions.stop().await;
         self.queues.stop().await;
@@ -196,7 +207,8 @@ fn settings(postgres: &Postgres, queues: &QueueServer, issuer: &TokenIssuer, str
         ("STRAVA_WEBHOOK_PATH", kept_word("webhook.path")?),
         ("STRAVA_VERIFY_TOKEN", kept_word("verify.token")?),
         ("STRAVA_SUBSCRIPTION_ID", own("STRAVA_SUBSCRIPTION_ID").unwrap_or_else(|| FIRST_SUBSCRIPTION_ID.to_string())),
-        ("TOKEN_KEYS", format!("local:{}", STANDARD.encode(token_key))),
+        // Without padding: the reader behind `cargo lambda watch --env-file` refuses an equals sign in a value.
+        ("TOKEN_KEYS", format!("local:{}", STANDARD_NO_PAD.encode(token_key))),
     ];
     let mut variables: Variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     let optional = ["ERASE_AFTER_DISCONNECT_DAYS", "RETENTION_DAYS"];
@@ -245,6 +257,13 @@ fn add_demo_athlete(strava: &FakeStrava) -> anyhow::Result<i64> {
     Ok(id)
 }
 
+/// Two more to choose from on the consent page.
+fn add_other_athletes(strava: &FakeStrava) {
+    let now = Timestamp::now();
+    strava.add_athlete(traveller::ATHLETE_ID, traveller::FIRST_NAME, traveller::activities(now));
+    strava.add_athlete(mixer::ATHLETE_ID, mixer::FIRST_NAME, mixer::activities(now));
+}
+
 /// A token for the running world, signed with the key it keeps.
 pub(crate) fn token(user: Uuid) -> anyhow::Result<String> {
     let folder = tools::state()?;
@@ -253,15 +272,15 @@ pub(crate) fn token(user: Uuid) -> anyhow::Result<String> {
     Ok(TokenIssuer::offline(issuer, &issuer_key(&folder)?).token(user))
 }
 
-/// Runs the workspace's tests beside a fresh PostgreSQL and queue.
-pub(crate) async fn test(arguments: &[&str]) -> anyhow::Result<ExitCode> {
+/// Runs cargo with the workspace's tests, or what else stands on `testkit`, beside a fresh PostgreSQL and queue.
+pub(crate) async fn cargo(command: &[&str], arguments: &[&str]) -> anyhow::Result<ExitCode> {
     let folder = tools::state()?;
     let _lock = lock(&folder, "test.lock")?;
     let postgres = Postgres::start("test-postgres", true).await?;
     let queues = QueueServer::start().await?;
     let mut tests = Command::new("cargo");
-    tests.args(["test", "--workspace"]).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
-    let status = tests.kill_on_drop(true).status().await.context("starting cargo test")?;
+    tests.args(command).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
+    let status = tests.kill_on_drop(true).status().await.context("starting cargo")?;
     queues.stop().await;
     postgres.stop().await;
     Ok(if status.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -4,7 +4,7 @@ mod outcome;
 mod page;
 
 use jiff::Timestamp;
-use lambda_http::http::{Method, header};
+use lambda_http::http::{HeaderValue, Method, header};
 use lambda_http::{Body, Request, Response};
 use outcome::Outcome;
 use runaway_core::clock::Clock;
@@ -13,7 +13,7 @@ use runaway_core::db::oauth_states::{self, Begun};
 use runaway_core::db::{Db, athletes, pending_revocations, strava_tokens, sync_jobs};
 use runaway_core::domain::{SyncBounds, SyncType};
 use runaway_core::flows;
-use runaway_core::http::{ApiError, Call, Reply, answer};
+use runaway_core::http::{ApiError, Call, Reply, answer, log_failure};
 use runaway_core::queue::SyncQueue;
 use runaway_core::strava::{Exchanged, REQUIRED_SCOPE, StravaClient};
 use runaway_core::telemetry;
@@ -66,7 +66,10 @@ impl App {
 
 /// Answers one request.
 pub async fn handle(app: &App, request: Request) -> Response<Body> {
-    answer("oauth-callback", request, |call| finish_authorization(app, call)).await
+    let mut response = answer("oauth-callback", request, |call| finish_authorization(app, call)).await;
+    // Errors too: the address in the browser holds code and state.
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
 }
 
 async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> {
@@ -80,7 +83,7 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
         None => None,
     };
     let (outcome, redirect) = match begun {
-        Some(begun) => (connect(app, &call, &begun, now).await?, begun.redirect),
+        Some(begun) => (connect(app, &call, &begun, now).await.unwrap_or_else(|error| failed(&call, &error)), begun.redirect),
         None => (Outcome::StateInvalid, None),
     };
     tracing::info!(outcome = ?outcome, "A Strava authorisation ended");
@@ -88,8 +91,13 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
         Some(address) => outcome.redirect(&address).and_then(|url| Reply::redirect(url.as_str())),
         None => Some(page::page(&outcome)?),
     };
-    let reply = reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))?;
-    Ok(reply.with_header(header::REFERRER_POLICY, "no-referrer").with_header(header::CACHE_CONTROL, "no-store"))
+    reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))
+}
+
+/// A fault of ours, or the database's, after the state was spent: the athlete is told to begin again, where they wait.
+fn failed(call: &Call, error: &ApiError) -> Outcome {
+    log_failure("oauth-callback", &call.request_id, error);
+    Outcome::UpstreamUnavailable
 }
 
 fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a str> {

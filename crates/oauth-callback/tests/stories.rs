@@ -93,6 +93,7 @@ async fn connecting_again_replaces_the_tokens_and_keeps_the_athlete() {
     let user = Uuid::new_v4();
     story.connect(user).await;
     let before = story.world.database.owner().await.query_one("SELECT access_token FROM strava_tokens", &[]).await.unwrap();
+    story.authorization_url(user, &format!(r#"{{"athlete_id":"{ATHLETE}"}}"#)).await;
     assert!(location(&story.connect(user).await).contains("success=true"));
     let after = story.world.database.owner().await.query_one("SELECT access_token FROM strava_tokens", &[]).await.unwrap();
     assert_ne!(before.get::<_, Vec<u8>>(0), after.get::<_, Vec<u8>>(0));
@@ -137,6 +138,7 @@ async fn every_way_to_fail_has_its_reason_and_its_page() {
             } else {
                 assert_eq!(response.status().as_u16(), status, "{query}");
                 assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8");
+                assert_eq!(response.headers()["referrer-policy"], "no-referrer");
             }
         }
     }
@@ -193,6 +195,10 @@ async fn only_the_apps_own_addresses_are_redirected_to() {
         ("POST", "/strava-auth/", "", 404),
         ("POST", "/strava-auth", "[]", 400),
         ("POST", "/strava-auth", r#"{"redirect":7}"#, 400),
+        ("POST", "/strava-auth", r#"{"confirm":true}"#, 400),
+        ("POST", "/strava-auth", r#"{"athlete_id":4711}"#, 403),
+        ("POST", "/strava-auth?user_id=4711", "", 403),
+        ("POST", "/strava-auth?user_id=x", "", 400),
         ("OPTIONS", "/strava-auth", "", 204),
     ] {
         let response = strava_auth::handle(&story.auth, request(method, path, Some(&token), body)).await;
@@ -203,6 +209,19 @@ async fn only_the_apps_own_addresses_are_redirected_to() {
     {
         let response = oauth_callback::handle(&story.callback, request(method, path, None, "")).await;
         assert_eq!(checked(&response).0, status, "{method} {path}");
+        assert_eq!(response.headers()["referrer-policy"], "no-referrer", "{method} {path}");
     }
     story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
+async fn a_failure_after_the_state_was_spent_still_leads_back_to_the_app() {
+    let story = Story::begin().await;
+    let owner = story.world.database.owner().await;
+    owner.batch_execute("ALTER TABLE strava_tokens RENAME TO hidden").await.unwrap();
+    let response = story.connect(Uuid::new_v4()).await;
+    assert_eq!(location(&response), format!("{APP_REDIRECT}?success=false&error=upstream_unavailable"));
+    owner.batch_execute("ALTER TABLE hidden RENAME TO strava_tokens").await.unwrap();
+    assert_eq!(story.world.database.count("SELECT count(*) FROM athletes").await, 0, "nothing is half connected");
+    story.world.assert_in_order(&["The request failed"]).await;
 }

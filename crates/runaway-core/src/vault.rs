@@ -6,10 +6,14 @@
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
 use zeroize::Zeroizing;
 
+/// Base64 with or without padding at its end: an environment file may not be able to hold the equals signs.
+const BASE64: GeneralPurpose =
+    GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent));
 const VERSION: u8 = 1;
 const KEY_BYTES: usize = 32;
 /// Longest key id, so that its length fits one byte.
@@ -140,7 +144,7 @@ fn read_key(entry: &str) -> Result<Key, VaultError> {
     if id.is_empty() || id.len() > KEY_ID_BYTES_MAX {
         return Err(VaultError::KeyRing("a key id is empty or longer than 64 bytes"));
     }
-    let bytes = Zeroizing::new(STANDARD.decode(key).map_err(|_| VaultError::KeyRing("a key is not base64"))?);
+    let bytes = Zeroizing::new(BASE64.decode(key).map_err(|_| VaultError::KeyRing("a key is not base64"))?);
     if bytes.len() != KEY_BYTES {
         return Err(VaultError::KeyRing("a key is not 32 bytes long"));
     }
@@ -165,7 +169,7 @@ mod tests {
     use super::*;
 
     fn ring(ids: &[(&str, u8)]) -> Vault {
-        let text: Vec<_> = ids.iter().map(|(id, byte)| format!("{id}:{}", STANDARD.encode([*byte; KEY_BYTES]))).collect();
+        let text: Vec<_> = ids.iter().map(|(id, byte)| format!("{id}:{}", BASE64.encode([*byte; KEY_BYTES]))).collect();
         Vault::from_ring(&SecretString::from(text.join(","))).unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -202,6 +206,17 @@ mod tests {
             altered[n] ^= 1;
             assert!(vault.open(Purpose::StravaAccessToken, 7, &altered).is_err(), "altered at {n}");
         }
+    }
+
+    #[test]
+    fn a_key_may_lack_its_padding() {
+        let padded = format!("k1:{}", BASE64.encode([1; KEY_BYTES]));
+        let sealed = seal(&ring(&[("k1", 1)]));
+        for text in [padded.as_str(), padded.trim_end_matches('=')] {
+            let vault = Vault::from_ring(&SecretString::from(text)).unwrap_or_else(|error| panic!("{error}"));
+            assert!(vault.open(Purpose::StravaAccessToken, 7, &sealed).is_ok(), "{text}");
+        }
+        assert!(padded.ends_with('='));
     }
 
     #[test]

@@ -7,8 +7,8 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, AuthorizeConfig, DatabaseConfig, Settings};
-use runaway_core::db::{Db, oauth_states};
-use runaway_core::http::{ApiError, Call, Reply, Verifier, answer};
+use runaway_core::db::{Db, athletes, oauth_states};
+use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::{strava, vault};
 use serde_json::json;
 
@@ -64,10 +64,13 @@ async fn begin_authorization(app: &App, call: Call) -> Result<Reply, ApiError> {
     if fields.boolean("confirm")?.unwrap_or(false) {
         return Err(ApiError::field("confirm", "is not supported yet"));
     }
+    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
+    named.extend([fields.id("user_id")?, fields.id("athlete_id")?].into_iter().flatten());
     let state = URL_SAFE_NO_PAD.encode(vault::random_bytes::<STATE_BYTES>()?);
     let url = strava::authorize_url(&app.authorize, &state).ok_or_else(|| ApiError::Internal("STRAVA_OAUTH_BASE is no address".into()))?;
     let now = app.clock.now();
     let tx = app.db.athlete(caller.user_id).await?;
+    refuse_foreign(athletes::own(&tx).await?, &named)?;
     oauth_states::insert(&tx, &vault::fingerprint(state.as_bytes()), redirect, now, now + STATE_TTL).await?;
     tx.commit().await?;
     Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "authorization_url": url.as_str() })))

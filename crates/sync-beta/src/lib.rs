@@ -19,7 +19,8 @@ use uuid::Uuid;
 const CONNECTIONS_MAX: usize = 2;
 /// The largest `max_activities`.
 const ACTIVITIES_MAX: i64 = 100_000;
-/// How far a bound may lie in the future: clocks differ, milliseconds instead of seconds do not pass.
+/// How far `before` may lie in the future: clocks differ, milliseconds instead of seconds do not pass. `after` may not
+/// at all: Strava refuses it.
 const FUTURE_S_MAX: i64 = 24 * 60 * 60;
 const NOT_CONNECTED: ApiError = ApiError::NotFound { code: "TOKEN_NOT_FOUND", message: "Strava is not connected." };
 
@@ -62,7 +63,8 @@ async fn begin_sync(app: &App, call: Call) -> Result<Reply, ApiError> {
     let fields = call.fields()?;
     let now = app.clock.now();
     let mut bounds = bounds(&fields, now)?;
-    let named: Vec<i64> = [fields.id("user_id")?, fields.id("athlete_id")?].into_iter().flatten().collect();
+    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
+    named.extend([fields.id("user_id")?, fields.id("athlete_id")?].into_iter().flatten());
 
     let tx = app.db.athlete(caller.user_id).await?;
     let athlete = own_athlete(athletes::own(&tx).await?, &named)?;
@@ -107,14 +109,12 @@ fn bounds(fields: &Fields, now: Timestamp) -> Result<SyncBounds, ApiError> {
         None => SyncType::Incremental,
         Some(word) => SyncType::parse(word).ok_or_else(|| ApiError::field("sync_type", "is neither full nor incremental"))?,
     };
-    let second = |field: &str| match fields.integer(field)? {
+    let second = |field: &str, latest_s: i64| match fields.integer(field)? {
         Some(second) if second < 0 => Err(ApiError::field(field, "is negative")),
-        Some(second) if second > now.as_second() + FUTURE_S_MAX => {
-            Err(ApiError::field(field, "lies in the future; it is counted in seconds"))
-        }
+        Some(second) if second > latest_s => Err(ApiError::field(field, "lies in the future; it is counted in seconds")),
         second => Ok(second),
     };
-    let (after_s, before_s) = (second("after")?, second("before")?);
+    let (after_s, before_s) = (second("after", now.as_second())?, second("before", now.as_second() + FUTURE_S_MAX)?);
     if after_s.zip(before_s).is_some_and(|(after, before)| after >= before) {
         return Err(ApiError::field("after", "is not earlier than before"));
     }

@@ -34,8 +34,30 @@ impl Story {
         checked(&sync_beta::handle(&self.sync, request("POST", "/sync-beta", token, body)).await)
     }
 
+    async fn call(&self, method: &str, path: &str, token: &str) -> (u16, Value) {
+        let request = request(method, path, Some(token), "");
+        let is_sync = path.starts_with("/sync-beta");
+        checked(&if is_sync { sync_beta::handle(&self.sync, request).await } else { job_status::handle(&self.status, request).await })
+    }
+
     async fn status(&self, token: Option<&str>, path: &str) -> (u16, Value) {
         checked(&job_status::handle(&self.status, request("GET", &format!("/job-status{path}"), token, "")).await)
+    }
+}
+
+/// The app's reading of a job's status: every key of its type, no word it does not know.
+fn assert_decodes(job: &Value) {
+    for key in ["id", "job_id"] {
+        assert!(job[key].as_str().is_some_and(|id| id.parse::<Uuid>().is_ok()), "{key}: {job}");
+    }
+    assert!(job["user_id"].is_string() && job["error"].as_str().is_some() != job["error"].is_null(), "{job}");
+    assert!(["pending", "running", "completed", "failed"].contains(&job["status"].as_str().unwrap_or_default()), "{job}");
+    assert!(["full", "incremental"].contains(&job["sync_type"].as_str().unwrap_or_default()), "{job}");
+    assert!(job["progress"].as_i64().is_some_and(|percent| (0..=100).contains(&percent)), "{job}");
+    assert!(job["activities_processed"].is_i64() || job["activities_processed"].is_u64(), "{job}");
+    assert!(is_timestamp(&job["created_at"]) && is_timestamp(&job["updated_at"]), "{job}");
+    for key in ["started_at", "completed_at"] {
+        assert!(job.get(key).is_some_and(|value| value.is_null() || is_timestamp(value)), "{key}: {job}");
     }
 }
 
@@ -68,24 +90,7 @@ async fn a_sync_is_begun_shown_and_begun_only_once() {
 
     let (status, shown) = story.status(Some(&token), &format!("/{id}")).await;
     assert_eq!(status, 200);
-    for key in ["created_at", "updated_at"] {
-        assert!(is_timestamp(&shown[key]), "{key}");
-    }
-    let fields = [
-        "id",
-        "job_id",
-        "user_id",
-        "status",
-        "sync_type",
-        "progress",
-        "activities_processed",
-        "error",
-        "created_at",
-        "started_at",
-        "updated_at",
-        "completed_at",
-    ];
-    assert!(fields.iter().all(|field| shown.get(field).is_some()), "{shown}");
+    assert_decodes(&shown);
     assert_eq!((&shown["user_id"], &shown["status"], &shown["progress"]), (&json!("94451852"), &json!("pending"), &json!(0)));
     story.world.assert_in_order(&[]).await;
 }
@@ -103,6 +108,61 @@ async fn a_request_that_is_not_covered_widens_the_unfinished_job() {
 }
 
 #[tokio::test]
+async fn every_state_of_a_job_is_shown_in_the_apps_words() {
+    let story = Story::begin().await;
+    let token = story.world.token();
+    let (_, job) = story.sync(Some(&token), "{}").await;
+    let path = format!("/{}", job["job_id"].as_str().unwrap());
+    let owner = story.world.database.owner().await;
+    for (change, word) in [
+        ("status = 'in_progress', progress = 42, started_at = now()", "running"),
+        ("status = 'failed', error_message = 'A sentence.', completed_at = now()", "failed"),
+        ("status = 'completed', progress = 100, error_message = NULL, activities_processed = 840", "completed"),
+    ] {
+        owner.batch_execute(&format!("UPDATE sync_jobs SET {change}")).await.unwrap();
+        let (status, shown) = story.status(Some(&token), &path).await;
+        assert_decodes(&shown);
+        assert_eq!((status, shown["status"].as_str()), (200, Some(word)));
+        assert_eq!(shown["error"].as_str(), (word == "failed").then_some("A sentence."));
+    }
+    story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
+async fn an_incremental_sync_reaches_back_seven_days_before_the_newest_activity() {
+    let story = Story::begin().await;
+    let sql = format!(
+        "INSERT INTO activities (id, athlete_id, name, type, activity_date, start_date_local)
+         VALUES (1, {ATHLETE}, 'x', 'Run', to_timestamp(1767508200), '2026-01-04'), (2, {ATHLETE}, 'x', 'Run', to_timestamp(1700000000), '2023-11-14')"
+    );
+    story.world.database.owner().await.batch_execute(&sql).await.unwrap();
+    let (status, _) = story.sync(Some(&story.world.token()), "{}").await;
+    assert_eq!(status, 201);
+    assert_eq!(story.world.database.count("SELECT after_s FROM sync_jobs").await, 1_767_508_200 - 7 * 86_400);
+    story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
+async fn paths_and_methods_nobody_serves_are_refused() {
+    let story = Story::begin().await;
+    let token = story.world.token();
+    for (method, path, expected) in [
+        ("GET", "/sync-beta", (405, "METHOD_NOT_ALLOWED")),
+        ("DELETE", "/sync-beta", (405, "METHOD_NOT_ALLOWED")),
+        ("POST", "/sync-beta/", (404, "NOT_FOUND")),
+        ("POST", "/sync-beta/x", (404, "NOT_FOUND")),
+        ("POST", "/sync-betax", (404, "NOT_FOUND")),
+        ("POST", "/job-status/x", (405, "METHOD_NOT_ALLOWED")),
+        ("GET", "/job-status/x?athlete_id=x", (400, "INVALID_REQUEST")),
+        ("OPTIONS", "/sync-beta", (204, "")),
+        ("OPTIONS", "/job-status/x", (204, "")),
+    ] {
+        assert_eq!(code(&story.call(method, path, &token).await), expected, "{method} {path}");
+    }
+    story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
 async fn bad_input_names_its_field_and_stores_nothing() {
     let story = Story::begin().await;
     let token = story.world.token();
@@ -115,6 +175,7 @@ async fn bad_input_names_its_field_and_stores_nothing() {
         (r#"{"after":-1}"#, "after"),
         (r#"{"after":1767508200000}"#, "after"),
         (r#"{"after":5,"before":5}"#, "after"),
+        (&format!(r#"{{"after":{}}}"#, jiff::Timestamp::now().as_second() + 600), "after"),
         (r#"{"before":1.5}"#, "before"),
         (r#"{"max_activities":0}"#, "max_activities"),
         (r#"{"max_activities":9223372036854775808}"#, "max_activities"),
@@ -147,6 +208,7 @@ async fn other_athletes_are_out_of_reach() {
     for foreign in [OTHER_ATHLETE, 1, i64::MAX, -1] {
         assert_eq!(code(&story.sync(Some(&token), &format!(r#"{{"user_id":{foreign}}}"#)).await), (403, "FORBIDDEN"));
         assert_eq!(code(&story.status(Some(&token), &format!("{path}?athlete_id={foreign}")).await), (403, "FORBIDDEN"));
+        assert_eq!(code(&story.call("POST", &format!("/sync-beta?athlete_id={foreign}"), &token).await), (403, "FORBIDDEN"));
     }
     let nobody = story.world.issuer.token(Uuid::new_v4());
     assert_eq!(code(&story.sync(Some(&nobody), "{}").await), (404, "ATHLETE_NOT_FOUND"));

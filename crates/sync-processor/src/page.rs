@@ -51,8 +51,8 @@ fn read(job: &SyncJob, page: &ActivitiesPage, before_s: i64, now: Timestamp) -> 
     for object in &page.objects {
         let (listed, read) = read_summary(object, job.athlete_id);
         // Twice on one page: the first, and so the only, stands.
-        let is_double = walked.iter().any(|earlier| earlier.id.is_some() && earlier.id == listed.id);
-        let is_new = !is_double && (listed.id.is_none() || job.walk.is_new(listed));
+        let is_double = walked.iter().any(|earlier| earlier.key == listed.key);
+        let is_new = !is_double && job.walk.is_new(listed);
         if is_new && remaining == Some(0) {
             break;
         }

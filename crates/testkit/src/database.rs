@@ -73,13 +73,17 @@ impl TestDatabase {
         open(&self.app_url().parse().unwrap()).await
     }
 
-    /// Cuts every connection to the database and refuses new ones, as far as a restart of the server does that to those who
-    /// are connected. Returns how many were cut.
+    /// Cuts every connection of the functions to the database and refuses new ones: what they see of a server that
+    /// restarts. Returns how many were cut.
     pub async fn shut(&self) -> i64 {
-        let client = open(&self.admin).await;
-        client.batch_execute(&format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name)).await.expect("shutting the database");
-        let sql = "SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = $1";
-        client.query_one(sql, &[&self.name]).await.expect("cutting connections").get(0)
+        // Only the same login may end a connection.
+        let app = self.app().await;
+        let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name);
+        open(&self.admin).await.batch_execute(&sql).await.expect("shutting the database");
+        let sql = "
+            SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+        app.query_one(sql, &[]).await.expect("cutting connections").get(0)
     }
 
     /// Lets connections in again.

@@ -31,10 +31,10 @@ struct Place {
 }
 
 /// A sequence of pseudo-random numbers that depends on its seed alone (SplitMix64, public domain, Vigna 2015).
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub(crate) fn roll(&mut self, sides: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -42,7 +42,7 @@ impl Dice {
         (z ^ (z >> 31)) % sides
     }
 
-    fn between(&mut self, low: f64, high: f64) -> f64 {
+    pub(crate) fn between(&mut self, low: f64, high: f64) -> f64 {
         #[expect(clippy::cast_precision_loss, reason = "a number below a thousand")]
         let share = self.roll(1000) as f64 / 999.0;
         low + share * (high - low)

@@ -12,13 +12,17 @@ pub mod history;
 mod import;
 pub mod issuer;
 pub mod logs;
+pub mod mixer;
 pub mod queue;
 pub mod runtime;
+pub mod traveller;
+pub mod wire;
 pub mod world;
 
 pub use activity::ActivityBuilder;
 pub use database::TestDatabase;
 pub use fake_claude::{FakeClaude, Reply};
 pub use fake_strava::{FakeStrava, Fault};
+pub use import::MANY_DAYS;
 pub use issuer::TokenIssuer;
 pub use world::World;

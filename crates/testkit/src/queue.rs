@@ -21,9 +21,14 @@ impl TestQueue {
     pub async fn new() -> Self {
         required("AWS_ENDPOINT_URL_SQS");
         let client = Client::new(&aws_config::load_defaults(runaway_core::queue::aws_behavior()).await);
-        let name = format!("sync-{}", Uuid::new_v4().simple());
+        let name = format!("test-{}", Uuid::new_v4().simple());
         let made = client.create_queue().queue_name(name).send().await.expect("the SQS-protocol server does not answer");
         Self { client, url: made.queue_url.expect("the queue's address") }
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        self.url.clone()
     }
 
     /// What a function is configured with.

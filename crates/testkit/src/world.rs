@@ -25,8 +25,10 @@ const CONNECTIONS_MAX: usize = 4;
 pub struct World {
     /// The database.
     pub database: TestDatabase,
-    /// The queue.
+    /// The queue of sync jobs.
     pub queue: TestQueue,
+    /// The queue of weeks to write.
+    pub journal_queue: TestQueue,
     /// Strava.
     pub strava: FakeStrava,
     /// Claude, where the test asked for it; without it the functions have no model.
@@ -59,6 +61,7 @@ impl World {
         Self {
             database: TestDatabase::new().await,
             queue: TestQueue::new().await,
+            journal_queue: TestQueue::new().await,
             strava: FakeStrava::start(0, clock.clone()).await,
             claude: None,
             issuer: TokenIssuer::start(0, &issuer::new_key()).await,
@@ -93,10 +96,11 @@ impl World {
     }
 
     /// The same as variables, for a function that runs as a process of its own.
-    pub fn environment(&self) -> [(&'static str, String); 15] {
+    pub fn environment(&self) -> [(&'static str, String); 16] {
         [
             ("DATABASE_URL", self.database.app_url()),
             ("SYNC_QUEUE_URL", self.queue.config().sync_queue_url),
+            ("JOURNAL_QUEUE_URL", self.journal_queue.url()),
             ("AUTH_ISSUER", self.issuer.issuer()),
             ("AUTH_AUDIENCE", issuer::AUDIENCE.to_owned()),
             ("AUTH_JWKS_URL", self.issuer.jwks_url()),

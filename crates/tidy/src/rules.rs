@@ -10,8 +10,11 @@ const VISIBILITY_TIMES_TIMEOUT: u64 = 6;
 const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 /// Variables that are the runtime's and not settings of ours.
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
-/// Tasks that the processor knows.
-const TASKS: [&str; 4] = ["process-pending", "reset-stuck", "cleanup", "sweep"];
+/// Tasks that the workers know.
+const TASKS: [&str; 5] = ["process-pending", "reset-stuck", "cleanup", "sweep", "due-weeks"];
+/// Paths that no function owns, as the local router names them, and the function that says so.
+const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
+const UNOWNED_FUNCTION: &str = "job-status";
 /// Crates that must not be built: a second provider of cryptography or TLS.
 const BANNED_CRATES: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
 
@@ -32,11 +35,13 @@ pub fn routes(template: &Template) -> Vec<String> {
     broken
 }
 
-/// The local router has exactly the template's routes. `router` maps paths to functions.
+/// The local router has exactly the template's routes, and sends all other paths to a function that answers 404.
+/// `router` maps paths to functions.
 pub fn router(template: &Template, router: &BTreeMap<String, String>) -> Vec<String> {
     let routes =
         template.functions.iter().flat_map(|f| f.routes.iter().map(|(_, path)| (path.replace("{proxy+}", "{*rest}"), f.name.clone())));
-    let expected: BTreeMap<String, String> = routes.collect();
+    let unowned = UNOWNED_PATHS.map(|path| (path.to_owned(), UNOWNED_FUNCTION.to_owned()));
+    let expected: BTreeMap<String, String> = routes.chain(unowned).collect();
     let differs = |(path, function): &(&String, &String)| expected.get(*path) != Some(*function);
     let surplus = router.iter().filter(differs).map(|(path, _)| format!("the watch router has {path}, the template not"));
     let missing = expected.keys().filter(|path| !router.contains_key(*path)).map(|path| format!("the watch router lacks {path}"));
@@ -104,11 +109,11 @@ pub fn environment(template: &Template, settings: &[(&str, bool)]) -> Vec<String
     broken
 }
 
-/// Functions of the template and crates with a Lambda binary are the same. `binaries` are the crates' names.
+/// Functions of the template and binaries of the Lambda crates are the same.
 pub fn functions(template: &Template, binaries: &BTreeSet<String>) -> Vec<String> {
     let named: BTreeSet<String> = template.functions.iter().map(|function| function.name.clone()).collect();
-    let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no crate"));
-    let missing = binaries.difference(&named).map(|name| format!("the crate {name} is no function of the template"));
+    let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no binary"));
+    let missing = binaries.difference(&named).map(|name| format!("the binary {name} is no function of the template"));
     unknown.chain(missing).collect()
 }
 

@@ -61,14 +61,17 @@ pub(crate) fn monday(day: Date) -> Date {
     day.saturating_sub(i32::from(day.weekday().to_monday_zero_offset()).days())
 }
 
-/// The day `n` of a unit before or after.
+/// The day `n` of a unit before or after, as far as days of activities reach.
 pub(super) fn shift(day: Date, n: i64, unit: Unit) -> Date {
-    match unit {
-        Unit::Day => day.saturating_add(n.days()),
-        Unit::Week => day.saturating_add(n.weeks()),
-        Unit::Month => day.saturating_add(n.months()),
-        Unit::Year => day.saturating_add(n.years()),
-    }
+    let none = jiff::Span::new();
+    let span = match unit {
+        Unit::Day => none.try_days(n),
+        Unit::Week => none.try_weeks(n),
+        Unit::Month => none.try_months(n),
+        Unit::Year => none.try_years(n),
+    };
+    let edge = if n < 0 { DateRange::EVER.first } else { DateRange::EVER.last };
+    span.map_or(edge, |span| day.saturating_add(span)).clamp(DateRange::EVER.first, DateRange::EVER.last)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

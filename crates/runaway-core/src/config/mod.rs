@@ -45,6 +45,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("DATABASE_CA_PEM", "Optional: certificates, beside the public ones, that the database's certificate may chain to"),
     secret("DATABASE_ADMIN_URL", "PostgreSQL of the migration, with a login that owns the database; migrate only"),
     plain("SYNC_QUEUE_URL", "The SQS queue of sync jobs"),
+    plain("JOURNAL_QUEUE_URL", "The SQS queue of weeks to write"),
     plain("AUTH_ISSUER", "The claim iss of a valid token"),
     plain("AUTH_AUDIENCE", "The claim aud of a valid token"),
     plain("AUTH_JWKS_URL", "Where the sign-in's public keys are"),
@@ -337,6 +338,20 @@ impl QueueConfig {
     /// Reads `SYNC_QUEUE_URL`.
     pub fn read(from: &mut Reader<'_>) -> Self {
         Self { sync_queue_url: from.url("SYNC_QUEUE_URL") }
+    }
+}
+
+/// The queue of weeks to write.
+#[derive(Debug, Clone)]
+pub struct JournalQueueConfig {
+    /// Address of the queue.
+    pub journal_queue_url: String,
+}
+
+impl JournalQueueConfig {
+    /// Reads `JOURNAL_QUEUE_URL`.
+    pub fn read(from: &mut Reader<'_>) -> Self {
+        Self { journal_queue_url: from.url("JOURNAL_QUEUE_URL") }
     }
 }
 

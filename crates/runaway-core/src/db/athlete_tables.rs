@@ -62,6 +62,7 @@ pub const ATHLETE_TABLES: &[AthleteTable] = &[
     strava("activities", Some("created_at")),
     strava("unreadable_activities", Some("created_at")),
     strava("athlete_days", None),
+    strava("journal_weeks", None),
     strava("training_journal", Some("generation_timestamp")),
     strava("chat_conversations", Some("\"timestamp\"")),
     strava("coach_conversations", Some("updated_at")),

@@ -96,13 +96,17 @@ pub async fn set_memory(tx: &AthleteTx, athlete_id: i64, memory: &Value, now: Ti
     Ok(())
 }
 
-/// The caller's `core_memory`, locked until the transaction ends: two replacements take turns.
+/// The caller's `core_memory`, locked until the transaction ends: two replacements take turns, the first two as well.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn lock_memory(tx: &AthleteTx) -> Result<Option<Value>, DbError> {
-    let sql = "SELECT core_memory FROM athlete_ai_profiles WHERE athlete_id = (SELECT current_athlete_id()) FOR UPDATE";
-    tx.tx().query_opt(sql, &[]).await?.map(|row| Ok(row.try_get(0)?)).transpose()
+pub async fn lock_memory(tx: &AthleteTx, athlete_id: i64, now: Timestamp) -> Result<Value, DbError> {
+    let sql = "
+        INSERT INTO athlete_ai_profiles (athlete_id, created_at, updated_at) VALUES ($1, $2, $2)
+        ON CONFLICT (athlete_id) DO UPDATE SET athlete_id = excluded.athlete_id
+        RETURNING core_memory";
+    let row = tx.tx().query_opt(sql, &[(&athlete_id, Type::INT8), (&now, Type::TIMESTAMPTZ)]).await?;
+    Ok(row.ok_or(DbError::Unexpected("athlete_ai_profiles"))?.try_get(0)?)
 }
 
 /// What the caller asked to remember, the newest first.

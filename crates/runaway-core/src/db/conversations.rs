@@ -105,14 +105,15 @@ pub async fn delete(tx: &AthleteTx, id: Uuid) -> Result<bool, DbError> {
     Ok(tx.tx().query_opt("DELETE FROM coach_conversations WHERE id = $1 RETURNING 1", &[(&id, Type::UUID)]).await?.is_some())
 }
 
-/// The turn stored for a message that the app sends again.
+/// The turn stored for a message that the app sends again; a turn that was cut off is none.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn repeated(tx: &AthleteTx, client_message_id: Option<Uuid>, now: Timestamp) -> Result<Option<StoredTurn>, DbError> {
     let sql = r#"
         SELECT conversation_id, message, context, "timestamp" FROM chat_conversations
-         WHERE athlete_id = (SELECT current_athlete_id()) AND client_message_id = $1 AND role = 'assistant' AND "timestamp" > $2
+         WHERE athlete_id = (SELECT current_athlete_id()) AND client_message_id = $1 AND role = 'assistant' AND NOT incomplete
+           AND "timestamp" > $2
          ORDER BY "timestamp" DESC LIMIT 1"#;
     let since = now - REPEATED_MESSAGE_TTL;
     let row = tx.tx().query_opt(sql, &[(&client_message_id, Type::UUID), (&since, Type::TIMESTAMPTZ)]).await?;
@@ -175,7 +176,7 @@ async fn begin_or_touch(tx: &AthleteTx, athlete_id: i64, turn: &Turn<'_>) -> Res
     let sql = if turn.is_first {
         "INSERT INTO coach_conversations (id, athlete_id, created_at, updated_at, preview) VALUES ($1, $2, $3, $3, $4) RETURNING 1"
     } else {
-        "UPDATE coach_conversations SET updated_at = $3 WHERE id = $1 AND athlete_id = $2 AND $4::text IS NOT NULL RETURNING 1"
+        "UPDATE coach_conversations SET updated_at = greatest(updated_at, $3) WHERE id = $1 AND athlete_id = $2 AND $4::text IS NOT NULL RETURNING 1"
     };
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
@@ -186,7 +187,8 @@ async fn write(tx: &AthleteTx, athlete_id: i64, turn: &Turn<'_>) -> Result<bool,
         SELECT x.id, $3, $4, x.role, x.message, $7, x.role = 'assistant' AND $8, $9, CASE x.role WHEN 'assistant' THEN $10::jsonb END
           FROM (VALUES ($1::uuid, 'user', $5::text), ($2::uuid, 'assistant', $6::text)) AS x (id, role, message)
          WHERE EXISTS (SELECT 1 FROM coach_conversations c WHERE c.id = $4)
-           AND NOT EXISTS (SELECT 1 FROM chat_conversations o WHERE o.athlete_id = $3 AND o.client_message_id = $9 AND o."timestamp" > $11)
+           AND NOT EXISTS (SELECT 1 FROM chat_conversations o WHERE o.athlete_id = $3 AND o.client_message_id = $9
+                                                                AND o.role = 'assistant' AND NOT o.incomplete AND o."timestamp" > $11)
         RETURNING 1"#;
     // Ids rise with time, so that they order the two messages of one second.
     let (question_id, answer_id) = (Uuid::now_v7(), Uuid::now_v7());

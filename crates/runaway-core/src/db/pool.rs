@@ -8,7 +8,7 @@ use secrecy::ExposeSecret;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
 
-use super::{AthleteTx, DbError, SystemTx, WorkerTx};
+use super::{AthleteTx, DbError, OneAthleteTx, SystemTx, WorkerTx};
 use crate::config::DatabaseConfig;
 
 /// How long a call waits for a connection, and how long making or checking one may take.
@@ -68,6 +68,17 @@ impl Db {
     /// [`DbError::Unavailable`] without a connection.
     pub async fn worker(&self, athlete_id: i64) -> Result<WorkerTx, DbError> {
         Ok(WorkerTx::new(self.connection().await?, athlete_id))
+    }
+
+    /// A transaction that sees one athlete's rows: as the caller where `user_id` says who calls, else as a worker.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] without a connection.
+    pub async fn one_athlete(&self, user_id: Option<Uuid>, athlete_id: i64) -> Result<OneAthleteTx, DbError> {
+        Ok(match user_id {
+            Some(user_id) => OneAthleteTx::Caller(self.athlete(user_id).await?),
+            None => OneAthleteTx::Worker(self.worker(athlete_id).await?),
+        })
     }
 
     /// A transaction for the statements across athletes.

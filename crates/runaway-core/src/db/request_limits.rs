@@ -4,7 +4,7 @@ use jiff::civil::Date;
 use tokio_postgres::types::Type;
 
 use super::tx::{Params, Scope as _};
-use super::{AthleteTx, DbError};
+use super::{AthleteTx, DbError, OneAthleteTx};
 
 /// A day's allowance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,5 +40,34 @@ pub async fn add_tokens(tx: &AthleteTx, kind: &str, day: Date, tokens: i64) -> R
     let sql = "
         UPDATE request_limits SET tokens = tokens + $3 WHERE athlete_id = (SELECT current_athlete_id()) AND day = $1 AND kind = $2";
     tx.tx().query(sql, &[(&day, Type::DATE), (&kind, Type::TEXT), (&tokens, Type::INT8)]).await?;
+    Ok(())
+}
+
+/// [`take`] for whoever acts for the athlete: the caller, or a worker.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn take_for(tx: &OneAthleteTx, athlete_id: i64, allowance: Allowance, day: Date) -> Result<bool, DbError> {
+    let sql = "
+        INSERT INTO request_limits AS l (athlete_id, day, kind, requests) SELECT $1, $2, $3, 1 WHERE $4 > 0
+        ON CONFLICT (athlete_id, day, kind) DO UPDATE SET requests = l.requests + 1 WHERE l.requests < $4 AND l.tokens < $5
+        RETURNING 1";
+    let params: Params<'_> = &[
+        (&athlete_id, Type::INT8),
+        (&day, Type::DATE),
+        (&allowance.kind, Type::TEXT),
+        (&allowance.requests_max, Type::INT4),
+        (&allowance.tokens_max, Type::INT8),
+    ];
+    Ok(tx.tx().query_opt(sql, params).await?.is_some())
+}
+
+/// [`add_tokens`] for whoever acts for the athlete.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn add_tokens_for(tx: &OneAthleteTx, athlete_id: i64, kind: &str, day: Date, tokens: i64) -> Result<(), DbError> {
+    let sql = "UPDATE request_limits SET tokens = tokens + $4 WHERE athlete_id = $1 AND day = $2 AND kind = $3";
+    tx.tx().query(sql, &[(&athlete_id, Type::INT8), (&day, Type::DATE), (&kind, Type::TEXT), (&tokens, Type::INT8)]).await?;
     Ok(())
 }

@@ -219,7 +219,8 @@ pub struct Lease {
 }
 
 /// Claims a job that is due and not held by anybody; `None` for every other. A lease that ran out counts a strike,
-/// and the last strike ends the job.
+/// and the last strike ends the job. Waits for whoever has the row at this moment: passing it over would lose the
+/// message to a request that only looks at the job, or notes that the message was sent.
 ///
 /// # Errors
 /// See [`DbError`].
@@ -228,7 +229,7 @@ pub async fn claim(tx: &SystemTx, lease: &Lease, now: Timestamp, expires_at: Tim
         "WITH due AS (
             SELECT id AS due_id, strikes + (lease_token IS NOT NULL)::int AS struck FROM sync_jobs
              WHERE id = $1 AND status IN ('pending', 'in_progress') AND not_before <= $3 AND (lease_expires_at IS NULL OR lease_expires_at <= $3)
-               FOR UPDATE SKIP LOCKED)
+               FOR UPDATE)
          UPDATE sync_jobs SET strikes = struck, updated_at = $3, started_at = coalesce(started_at, $3),
                 status        = CASE WHEN struck < $5 THEN 'in_progress' ELSE 'failed' END,
                 error_message = CASE WHEN struck < $5 THEN error_message ELSE $6 END,

@@ -16,9 +16,12 @@ const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the server works on one statement; shorter than ours, so that its answer comes first.
 const SERVER_STATEMENT_TIMEOUT_MS: &str = "15000";
 
-/// One statement that turns the login role, which may do nothing, into the transaction's role.
+/// One statement that turns the login role, which may do nothing, into the transaction's role. Statements here are about
+/// one athlete or a few rows: none shall read a table from end to end, however large the planner believes an athlete's
+/// share to be, nor be compiled for longer than it runs.
 const SETUP: &str = "SELECT set_config('role', $1, true), set_config('request.jwt.claims', $2, true), \
-     set_config('runaway.athlete_id', $3, true), set_config('statement_timeout', $4, true)";
+     set_config('runaway.athlete_id', $3, true), set_config('statement_timeout', $4, true), \
+     set_config('enable_seqscan', 'off', true), set_config('jit', 'off', true)";
 
 /// A statement's parameters with their types: nothing is prepared, nothing stays on the server.
 pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
@@ -175,6 +178,28 @@ impl SystemTx {
     }
 }
 
+/// A transaction that sees one athlete's rows, whoever acts: the caller, or a worker for that athlete.
+#[derive(Debug)]
+pub enum OneAthleteTx {
+    /// The token's user.
+    Caller(AthleteTx),
+    /// A worker.
+    Worker(WorkerTx),
+}
+
+impl OneAthleteTx {
+    /// Makes everything written lasting. Without it, everything is undone.
+    ///
+    /// # Errors
+    /// As [`AthleteTx::commit`].
+    pub async fn commit(self) -> Result<(), DbError> {
+        match self {
+            Self::Caller(tx) => tx.commit().await,
+            Self::Worker(tx) => tx.commit().await,
+        }
+    }
+}
+
 mod sealed {
     /// Gives this room's statements their transaction.
     pub trait Scope {
@@ -194,6 +219,16 @@ impl JobAccess for SystemTx {}
 pub trait EventAccess: Scope {}
 impl EventAccess for WorkerTx {}
 impl EventAccess for SystemTx {}
+
+impl Scope for OneAthleteTx {
+    #[expect(private_interfaces, reason = "no other room can name the transaction inside")]
+    fn tx(&self) -> &Tx {
+        match self {
+            Self::Caller(tx) => tx.tx(),
+            Self::Worker(tx) => tx.tx(),
+        }
+    }
+}
 
 macro_rules! scope {
     ($name:ident) => {

@@ -16,8 +16,9 @@ pub const THRESHOLD_RESERVE_SHARE: f64 = 0.83;
 const HEART_RATE_MAX_DEFAULT: f64 = 190.0;
 /// The rate at rest where none is known, beats a minute: Strava does not tell it.
 const HEART_RATE_REST_DEFAULT: f64 = 60.0;
-/// What can be a maximum, beats a minute: below, nobody went all out; above, a sensor counted steps.
-pub const PLAUSIBLE_MAX_BPM: std::ops::RangeInclusive<f64> = 150.0..=215.0;
+/// What can be a maximum, beats a minute. Below, it is likelier that nobody went all out, and taking an easy run's
+/// highest for a maximum would make every run look hard; above, a sensor counted steps.
+pub const PLAUSIBLE_MAX_BPM: std::ops::RangeInclusive<f64> = 170.0..=215.0;
 /// A maximum is believed when so many days reached it: one alone may be a sensor's fault.
 pub const MAX_SEEN_ON_DAYS: usize = 3;
 /// The mean heart rate speaks for the whole effort when at least this share of it was recorded.
@@ -313,7 +314,7 @@ mod tests {
         let max = |maxima: &[f64]| Physiology::observed(maxima, None, None);
         let seen = max(&[235.0, 181.0, 188.0, 184.0, 140.0, 120.0]);
         assert_eq!((seen.heart_rate_max, seen.heart_rate_max_is_estimated), (181.0, false));
-        let unseen = max(&[188.0, 184.0, 149.0]);
+        let unseen = max(&[188.0, 184.0, 169.0]);
         assert_eq!((unseen.heart_rate_max, unseen.heart_rate_max_is_estimated), (190.0, true));
     }
 

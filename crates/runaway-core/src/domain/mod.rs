@@ -9,6 +9,7 @@ mod load;
 mod progress;
 mod race;
 mod selection;
+mod session;
 mod spike;
 mod sport;
 mod training_state;
@@ -34,6 +35,7 @@ pub use race::{
     threshold_speed, time_at_index, whole_activity_distance,
 };
 pub use selection::{Bucket, DateRange, Order, PACED_DISTANCE_MIN_M, RunKind, Selection, Without};
+pub use session::{Session, monday_of};
 pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
 pub use sport::Family;
 pub use training_state::{DayOfTraining, INTENSITY_DAYS, LongestRun, TrainingState, training_state};

@@ -10,6 +10,8 @@
 pub struct ListedActivity {
     /// Strava's id; `None` where it cannot be read.
     pub id: Option<i64>,
+    /// What tells it from the others of the list: the id, or a number below zero made from the content.
+    pub key: i64,
     /// Start in epoch seconds; `None` where it cannot be read.
     pub start_s: Option<i64>,
 }
@@ -48,7 +50,7 @@ pub struct Walk {
     pub before_s: Option<i64>,
     /// The oldest start seen, epoch seconds.
     pub oldest_s: Option<i64>,
-    /// Ids of the last page that brought something new.
+    /// Keys of the last page that brought something new.
     pub seen: Vec<i64>,
     /// What the next page is.
     pub step: WalkStep,
@@ -71,7 +73,7 @@ impl Walk {
 
     /// Whether the listed activity has not been on the pages before.
     pub fn is_new(&self, listed: ListedActivity) -> bool {
-        listed.id.is_some_and(|id| !self.seen.contains(&id))
+        !self.seen.contains(&listed.key)
     }
 
     /// The walk after a page has been seen.
@@ -85,7 +87,7 @@ impl Walk {
         }
         let oldest_s = page.iter().filter_map(|listed| listed.start_s).chain(self.oldest_s).min();
         if page.iter().any(|listed| self.is_new(*listed)) {
-            let seen = page.iter().filter_map(|listed| listed.id).collect();
+            let seen = page.iter().map(|listed| listed.key).collect();
             let before_s = oldest_s.map(|s| s.saturating_add(1));
             return (Self { before_s, oldest_s, seen, step: WalkStep::Page }, NextPage::Ask);
         }
@@ -102,6 +104,10 @@ mod tests {
 
     const PAGE_MAX: usize = 3;
 
+    fn listed(id: i64, start_s: i64) -> ListedActivity {
+        ListedActivity { id: Some(id), key: id, start_s: Some(start_s) }
+    }
+
     /// Walks a fixed history and returns the ids seen and the number of pages asked for.
     fn walk(history: &[(i64, i64)]) -> (Vec<i64>, usize) {
         let mut newest_first = history.to_vec();
@@ -114,7 +120,7 @@ mod tests {
                 .iter()
                 .filter(|(_, start)| walk.before_s.is_none_or(|before| *start < before))
                 .take(PAGE_MAX)
-                .map(|(id, start)| ListedActivity { id: Some(*id), start_s: Some(*start) })
+                .map(|(id, start)| listed(*id, *start))
                 .collect();
             ids.extend(page.iter().filter(|listed| walk.is_new(**listed)).filter_map(|listed| listed.id));
             let (next, go_on) = walk.after_page(&page);
@@ -152,17 +158,27 @@ mod tests {
     #[test]
     fn an_empty_page_in_the_middle_is_not_the_end() {
         let start = Walk::from(None);
-        let (after_one, _) = start.after_page(&[ListedActivity { id: Some(1), start_s: Some(100) }]);
+        let (after_one, _) = start.after_page(&[listed(1, 100)]);
         let (after_empty, go_on) = after_one.after_page(&[]);
         assert_eq!((after_empty.step, go_on), (WalkStep::ConfirmEnd, NextPage::Ask));
-        let (resumed, go_on) = after_empty.after_page(&[ListedActivity { id: Some(2), start_s: Some(50) }]);
+        let (resumed, go_on) = after_empty.after_page(&[listed(2, 50)]);
         assert_eq!((resumed.before_s, resumed.step, go_on), (Some(51), WalkStep::Page, NextPage::Ask));
     }
 
     #[test]
     fn a_page_of_unreadable_starts_ends_instead_of_turning_in_circles() {
         let start = Walk::from(None);
-        let page = [ListedActivity { id: None, start_s: None }];
-        assert_eq!(start.after_page(&page).1, NextPage::End);
+        let page = [ListedActivity { id: None, key: -1, start_s: None }];
+        let (seen, go_on) = start.after_page(&page);
+        assert_eq!((go_on, seen.after_page(&page).1), (NextPage::Ask, NextPage::End));
+    }
+
+    #[test]
+    fn pages_without_a_readable_id_are_walked_past() {
+        let page = |first: i64| [1, 2, 3].map(|n| ListedActivity { id: None, key: -first - n, start_s: Some(1000 - first - n) });
+        let (walk, go_on) = Walk::from(None).after_page(&page(0));
+        assert_eq!((walk.before_s, go_on), (Some(998), NextPage::Ask));
+        let (walk, go_on) = walk.after_page(&page(10));
+        assert_eq!((walk.before_s, walk.step, go_on), (Some(988), WalkStep::Page, NextPage::Ask));
     }
 }

@@ -130,6 +130,13 @@ impl Reply {
         Self { status, headers, body: Body::Text(page) }
     }
 
+    /// A picture.
+    pub fn svg(picture: String) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("image/svg+xml"));
+        Self { status: StatusCode::OK, headers, body: Body::Text(picture) }
+    }
+
     /// The head of server-sent events; what follows is sent as it comes.
     fn events() -> Self {
         let mut headers = HeaderMap::new();

@@ -13,6 +13,8 @@ use crate::config::AuthConfig;
 
 /// How long the keys are believed.
 const KEYS_TTL: Duration = Duration::from_secs(10 * 60);
+/// How long keys are believed while the issuer does not answer: a key it has withdrawn must not live for ever.
+const KEYS_STALE_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// How often an unknown key id, or an unreachable key set, may lead to another request.
 const REFETCH_INTERVAL: Duration = Duration::from_secs(30);
 /// How long the key set may take.
@@ -108,6 +110,9 @@ impl Verifier {
     /// The key with this id. Callers wait for one fetch rather than each making their own.
     async fn key(&self, kid: &str) -> Result<Option<Jwk>, AuthError> {
         let mut cache = self.cache.lock().await;
+        if cache.keys.as_ref().is_some_and(|(_, at)| at.elapsed() > KEYS_STALE_MAX) {
+            cache.keys = None;
+        }
         let known = cache.keys.as_ref().and_then(|(keys, _)| keys.find(kid).cloned());
         let fresh = cache.keys.as_ref().is_some_and(|(_, at)| at.elapsed() < KEYS_TTL);
         let may_fetch = cache.last_fetch.is_none_or(|at| at.elapsed() >= REFETCH_INTERVAL);

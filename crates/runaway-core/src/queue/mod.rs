@@ -5,5 +5,5 @@ mod message;
 mod send;
 
 pub use batch::{Record, partial_failures};
-pub use message::{SyncMessage, UnreadableMessage};
-pub use send::{QueueError, SEND_DELAY_S_MAX, SyncQueue, aws_behavior};
+pub use message::{JournalMessage, SyncMessage, UnreadableMessage};
+pub use send::{JournalQueue, QueueError, SEND_DELAY_S_MAX, SyncQueue, aws_behavior};

@@ -1,4 +1,4 @@
-//! Sending to the sync queue. The one place that uses the SQS client.
+//! Sending to the queues. The one place that uses the SQS client.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use aws_config::timeout::TimeoutConfig;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use uuid::Uuid;
 
-use super::SyncMessage;
-use crate::config::QueueConfig;
+use super::{JournalMessage, SyncMessage};
+use crate::config::{JournalQueueConfig, QueueConfig};
 
 /// The longest delay SQS knows.
 pub const SEND_DELAY_S_MAX: i64 = 900;
@@ -25,30 +25,46 @@ pub fn aws_behavior() -> BehaviorVersion {
     BehaviorVersion::v2026_01_12()
 }
 
-/// A message could not be sent. The row is written; the five-minute schedule sends it again.
+/// A message could not be sent. The row is written; the schedule sends it again.
 #[derive(Debug, thiserror::Error)]
-#[error("the message for row {id} could not be sent")]
+#[error("the message {body} could not be sent")]
 pub struct QueueError {
-    /// The row whose message is missing.
-    pub id: Uuid,
+    /// The message: ids only.
+    pub body: String,
     #[source]
     source: Box<dyn std::error::Error + Send + Sync>,
 }
 
-/// The queue of sync jobs and of Strava's events.
 #[derive(Debug, Clone)]
-pub struct SyncQueue {
+struct Queue {
     client: aws_sdk_sqs::Client,
     url: String,
 }
 
-impl SyncQueue {
-    /// A client for the configured queue.
-    pub async fn connect(config: &QueueConfig) -> Self {
+impl Queue {
+    async fn connect(url: &str) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(SEND_TIMEOUT).build();
         let loader = aws_config::defaults(aws_behavior());
         let shared = loader.retry_config(RetryConfig::standard().with_max_attempts(SEND_TRIES_MAX)).timeout_config(timeouts).load().await;
-        Self { client: aws_sdk_sqs::Client::new(&shared), url: config.sync_queue_url.clone() }
+        Self { client: aws_sdk_sqs::Client::new(&shared), url: url.to_owned() }
+    }
+
+    async fn send(&self, body: String, delay_s: i64) -> Result<(), QueueError> {
+        let delay_s = i32::try_from(delay_s.clamp(0, SEND_DELAY_S_MAX)).unwrap_or_default();
+        let request = self.client.send_message().queue_url(&self.url).message_body(&body).delay_seconds(delay_s);
+        request.send().await.map_err(|error| QueueError { body, source: error.into() })?;
+        Ok(())
+    }
+}
+
+/// The queue of sync jobs and of Strava's events.
+#[derive(Debug, Clone)]
+pub struct SyncQueue(Queue);
+
+impl SyncQueue {
+    /// A client for the configured queue.
+    pub async fn connect(config: &QueueConfig) -> Self {
+        Self(Queue::connect(&config.sync_queue_url).await)
     }
 
     /// Sends a job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
@@ -68,10 +84,7 @@ impl SyncQueue {
     }
 
     async fn send_message(&self, message: SyncMessage, delay_s: i64) -> Result<(), QueueError> {
-        let delay_s = i32::try_from(delay_s.clamp(0, SEND_DELAY_S_MAX)).unwrap_or_default();
-        let request = self.client.send_message().queue_url(&self.url).message_body(message.to_body()).delay_seconds(delay_s);
-        request.send().await.map_err(|error| QueueError { id: message.id(), source: error.into() })?;
-        Ok(())
+        self.0.send(message.to_body(), delay_s).await
     }
 
     /// Sends many ids at once.
@@ -80,19 +93,39 @@ impl SyncQueue {
     /// [`QueueError`] for the first that could not be sent; later ones are not tried.
     pub async fn send_all(&self, messages: &[SyncMessage]) -> Result<(), QueueError> {
         for batch in messages.chunks(BATCH_MAX) {
-            let first = batch.first().map(|message| message.id()).unwrap_or_default();
-            let failed = |source: Box<dyn std::error::Error + Send + Sync>| QueueError { id: first, source };
-            let entry = |message: &SyncMessage| {
-                SendMessageBatchRequestEntry::builder().id(message.id().to_string()).message_body(message.to_body()).build()
+            let failed = |n: usize, source: Box<dyn std::error::Error + Send + Sync>| QueueError {
+                body: batch.get(n).map(|message| message.to_body()).unwrap_or_default(),
+                source,
             };
-            let entries = batch.iter().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(error.into()))?;
-            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
-            let answer = request.send().await.map_err(|error| failed(error.into()))?;
+            let entry = |(n, message): (usize, &SyncMessage)| {
+                SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(message.to_body()).build()
+            };
+            let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(0, error.into()))?;
+            let request = self.0.client.send_message_batch().queue_url(&self.0.url).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|error| failed(0, error.into()))?;
             if let Some(entry) = answer.failed.first() {
-                let id = entry.id.parse().unwrap_or(first);
-                return Err(QueueError { id, source: entry.code.clone().into() });
+                return Err(failed(entry.id.parse().unwrap_or_default(), entry.code.clone().into()));
             }
         }
         Ok(())
+    }
+}
+
+/// The queue of weeks to write.
+#[derive(Debug, Clone)]
+pub struct JournalQueue(Queue);
+
+impl JournalQueue {
+    /// A client for the configured queue.
+    pub async fn connect(config: &JournalQueueConfig) -> Self {
+        Self(Queue::connect(&config.journal_queue_url).await)
+    }
+
+    /// Sends a week.
+    ///
+    /// # Errors
+    /// [`QueueError`] after three tries.
+    pub async fn send(&self, message: &JournalMessage) -> Result<(), QueueError> {
+        self.0.send(message.to_body(), 0).await
     }
 }

@@ -1,7 +1,10 @@
 //! Reading one summary activity, leniently where Strava is: absent, null and empty mean "not recorded".
 
+use std::ops::RangeInclusive;
+
 use jiff::Timestamp;
 use jiff::civil::DateTime;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -12,6 +15,10 @@ use crate::domain::{Activity, LatLng, ListedActivity};
 const HIDDEN_START: (i8, i8, i8) = (0, 0, 1);
 /// The widest offset in use, UTC+14, in seconds.
 const UTC_OFFSET_S_MAX: i64 = 14 * 60 * 60;
+/// The years a date column takes as they are written here.
+const YEARS: RangeInclusive<i16> = 1..=9999;
+/// The longest distance and the highest climb believed, metres: sums of a day must stay finite.
+const METRES_MAX: f64 = 1e9;
 
 /// What reading an object brought.
 #[derive(Debug)]
@@ -28,17 +35,25 @@ pub fn read_summary(object: &RawValue, athlete_id: i64) -> (ListedActivity, Read
         serde_json::from_str::<Summary>(object.get()).map_err(|error| reason(&error)).and_then(|summary| summary.into_activity(athlete_id));
     match read {
         Ok(activity) => {
-            let listed = ListedActivity { id: Some(activity.id), start_s: Some(activity.start.as_second()) };
+            let listed = ListedActivity { id: Some(activity.id), key: activity.id, start_s: Some(activity.start.as_second()) };
             (listed, ReadObject::Activity(Box::new(ListedSummary { activity, verbatim: object.get().to_owned() })))
         }
         Err(reason) => {
             let marks: Marks = serde_json::from_str(object.get()).unwrap_or_default();
             let start: Option<Timestamp> = marks.start_date.and_then(|value| value.as_str()?.parse().ok());
-            let listed = ListedActivity { id: marks.id.and_then(|id| id.as_i64()), start_s: start.map(Timestamp::as_second) };
             let content_hash = crate::vault::fingerprint(object.get().as_bytes());
+            let id = marks.id.and_then(|id| id.as_i64());
+            let listed =
+                ListedActivity { id, key: id.unwrap_or_else(|| stand_in(&content_hash)), start_s: start.map(Timestamp::as_second) };
             (listed, ReadObject::Unreadable(Unreadable { verbatim: object.get().to_owned(), content_hash, reason }))
         }
     }
+}
+
+/// A number below zero, where no id of Strava's is, from the first bytes of a content's hash.
+fn stand_in(content_hash: &[u8]) -> i64 {
+    let number = content_hash.iter().take(7).fold(0, |number, byte| number << 8 | i64::from(*byte));
+    -1 - number
 }
 
 /// The parser's category only: its message quotes values.
@@ -127,6 +142,11 @@ fn seconds(value: Option<f64>, field: &str) -> Result<Option<i32>, String> {
     Ok(Some(seconds))
 }
 
+/// Metres as they are; beyond belief is an error.
+fn metres(value: Option<f64>, field: &str) -> Result<Option<f64>, String> {
+    if value.is_some_and(|metres| metres.abs() > METRES_MAX) { Err(format!("{field} is out of range")) } else { Ok(value) }
+}
+
 impl Summary {
     fn into_activity(self, athlete_id: i64) -> Result<Activity, String> {
         if self.id <= 0 {
@@ -136,19 +156,24 @@ impl Summary {
             return Err("it belongs to another athlete".to_owned());
         }
         let start_local = wall_clock(&self.start_date_local).ok_or("start_date_local is no time")?;
+        let start = self.start_date.as_second();
+        let start = Timestamp::from_second(start).map_err(|_| "start_date is out of range")?;
+        if [start.to_zoned(TimeZone::UTC).year(), start_local.year()].iter().any(|year| !YEARS.contains(year)) {
+            return Err("its year is out of range".to_owned());
+        }
         let non_empty = |text: Option<String>| text.filter(|text| !text.is_empty());
         Ok(Activity {
-            utc_offset_s: offset_s(self.utc_offset, self.start_date, start_local),
+            utc_offset_s: offset_s(self.utc_offset, start, start_local),
             id: self.id,
             name: self.name.unwrap_or_default(),
             sport: non_empty(self.sport_type).or(non_empty(self.kind)).ok_or("it names no sport")?,
-            distance_m: self.distance,
+            distance_m: metres(self.distance, "distance")?,
             moving_s: seconds(self.moving_time, "moving_time")?,
             elapsed_s: seconds(self.elapsed_time, "elapsed_time")?,
-            start: self.start_date,
+            start,
             start_local,
             timezone: self.timezone,
-            elevation_gain_m: self.total_elevation_gain,
+            elevation_gain_m: metres(self.total_elevation_gain, "total_elevation_gain")?,
             elev_high_m: self.elev_high,
             elev_low_m: self.elev_low,
             average_speed: self.average_speed,
@@ -177,21 +202,22 @@ impl Summary {
     }
 }
 
-/// The wall clock in `start_date_local`, whose `Z` is false.
+/// The wall clock in `start_date_local`, whose `Z` is false; cut to the second, for rounding could end in the next day.
 fn wall_clock(text: &str) -> Option<DateTime> {
-    text.trim_end_matches(['Z', 'z']).parse().ok()
+    let time: DateTime = text.trim_end_matches(['Z', 'z']).parse().ok()?;
+    time.with().subsec_nanosecond(0).build().ok()
 }
 
 /// The offset at that moment: Strava's, else the difference of the two times; none for a hidden start.
 fn offset_s(given: Option<f64>, start: Timestamp, start_local: DateTime) -> Option<i32> {
-    let utc = start.to_zoned(jiff::tz::TimeZone::UTC).datetime();
+    let utc = start.to_zoned(TimeZone::UTC).datetime();
     let is_hidden = |time: DateTime| (time.hour(), time.minute(), time.second()) == HIDDEN_START;
     if is_hidden(utc) && is_hidden(start_local) {
         return None;
     }
     #[expect(clippy::cast_possible_truncation, reason = "checked against the widest offset below")]
     let given = given.map(|offset| offset.round() as i64);
-    let difference = || Some(start_local.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_second() - start.as_second());
+    let difference = || Some(start_local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() - start.as_second());
     given.or_else(difference).filter(|offset| offset.abs() <= UTC_OFFSET_S_MAX).and_then(|offset| i32::try_from(offset).ok())
 }
 
@@ -236,6 +262,14 @@ mod tests {
     }
 
     #[test]
+    fn fractions_of_a_second_do_not_round_into_the_next_day() {
+        let json = r#"{"id":1,"type":"Run","start_date":"2026-01-04T23:59:59.7Z","start_date_local":"2026-01-04T23:59:59.7Z"}"#;
+        let ReadObject::Activity(listed) = read(json).1 else { panic!("unreadable") };
+        assert_eq!(listed.activity.start.to_string(), "2026-01-04T23:59:59Z");
+        assert_eq!(listed.activity.start_local.to_string(), "2026-01-04T23:59:59");
+    }
+
+    #[test]
     fn the_newer_sport_wins_and_unknown_words_are_kept() {
         assert_eq!(activity(r#","sport_type":"Underwater Rugby""#).sport, "Underwater Rugby");
         assert_eq!(activity(r#","sport_type":null"#).sport, "Run");
@@ -254,12 +288,26 @@ mod tests {
                 "moving_time is out of range",
             ),
             (r#"{"id":5,"type":"Run","start_date":"2026-01-04T06:30:00Z","distance":"secret"}"#, "Data error"),
+            (
+                r#"{"id":5,"type":"Run","start_date":"2026-01-04T06:30:00Z","start_date_local":"0000-01-01T00:00:00Z"}"#,
+                "its year is out of range",
+            ),
+            (
+                r#"{"id":5,"type":"Run","start_date":"2026-01-04T06:30:00Z","start_date_local":"2026-01-04T06:30:00Z","distance":1e308}"#,
+                "distance is out of range",
+            ),
+            (
+                r#"{"id":5,"type":"Run","name":"\ud83c","start_date":"2026-01-04T06:30:00Z","start_date_local":"2026-01-04T06:30:00Z"}"#,
+                "Syntax error",
+            ),
         ] {
             let (listed, object) = read(json);
-            assert_eq!(listed, ListedActivity { id: Some(5), start_s: Some(1_767_508_200) }, "{json}");
+            assert_eq!(listed, ListedActivity { id: Some(5), key: 5, start_s: Some(1_767_508_200) }, "{json}");
             assert!(matches!(&object, ReadObject::Unreadable(o) if o.reason.starts_with(expected) && o.verbatim == json), "{object:?}");
         }
         assert!(matches!(read("17").1, ReadObject::Unreadable(_)));
+        let keys = [r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"a"}"#].map(|json| read(json).0.key);
+        assert!(keys[0] < 0 && keys[1] < 0 && keys[0] != keys[1] && keys[0] == keys[2], "told apart without an id: {keys:?}");
         assert!(matches!(read(r#"{"id":194641753419464175341946417534}"#).1, ReadObject::Unreadable(_)));
     }
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use runaway_core::queue::SyncMessage;
 use testkit::activity::ActivityBuilder;
 use testkit::fake_strava::{Fault, Gate, On};
@@ -100,7 +101,10 @@ async fn over_an_event(name: &'static str, fault: fn(Gate) -> Fault) -> Row {
     let told = Told::with_runs(RUNS).await;
     let gate = Gate::default();
     told.story.world.strava.fail(On::Detail(1), fault(gate.clone()));
-    told.story.world.strava.add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, 999_999, told.story.now()).build());
+    told.story
+        .world
+        .strava
+        .add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, 999_999, told.story.now() - SignedDuration::from_hours(1)).build());
     told.tell_of(999_999, "create").await;
     let record = told.story.world.queue.take().await.records.remove(0);
     let mut processor = process(&told.story, SyncMessage::parse(&record.body.unwrap()).unwrap()).await;

@@ -1,5 +1,6 @@
 //! Messages that do not come, come again, late, or in another order.
 
+use jiff::SignedDuration;
 use runaway_core::queue::SyncMessage;
 use serde_json::json;
 use testkit::activity::ActivityBuilder;
@@ -60,7 +61,10 @@ async fn late(name: &'static str) -> Row {
 /// The athlete hides an activity and shows it again; what was told last comes first.
 async fn out_of_order(name: &'static str) -> Row {
     let told = Told::with_runs(RUNS).await;
-    told.story.world.strava.add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, 999_999, told.story.now()).build());
+    told.story
+        .world
+        .strava
+        .add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, 999_999, told.story.now() - SignedDuration::from_hours(1)).build());
     let mut bodies = Vec::new();
     for aspect in ["delete", "create"] {
         told.tell(&event("activity", 999_999, aspect, ATHLETE, &json!({}))).await;

@@ -1,5 +1,6 @@
 //! What the webhook is told too early, too often, wrongly, or not at all.
 
+use jiff::SignedDuration;
 use serde_json::json;
 use testkit::activity::ActivityBuilder;
 use testkit::fake_strava::{deauthorisation, event};
@@ -23,7 +24,10 @@ pub(crate) async fn rows() -> Vec<Row> {
 }
 
 fn upload(told: &Told) {
-    told.story.world.strava.add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, NEW, told.story.now()).build());
+    told.story
+        .world
+        .strava
+        .add_activity(ATHLETE, ActivityBuilder::run(ATHLETE, NEW, told.story.now() - SignedDuration::from_hours(1)).build());
 }
 
 async fn too_early(name: &'static str) -> Row {

@@ -6,6 +6,7 @@ mod details;
 mod events;
 mod failures;
 mod limits;
+mod odd;
 mod progress;
 mod story;
 mod sweep;

@@ -1,0 +1,14 @@
+//! The Lambda function `journal-worker`.
+
+use journal::worker::{App, handle};
+use lambda_runtime::{LambdaEvent, run, service_fn};
+use runaway_core::config::Settings;
+use runaway_core::telemetry;
+use serde_json::Value;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), lambda_runtime::Error> {
+    telemetry::init();
+    let app = App::new(&Settings::load().await?).await?;
+    run(service_fn(|event: LambdaEvent<Value>| handle(&app, event.payload, event.context.deadline()))).await
+}

@@ -1,0 +1,135 @@
+//! What the journal's queue and the hourly schedule call.
+
+use std::time::{Duration, SystemTime};
+
+use aws_lambda_events::event::sqs::SqsEvent;
+use jiff::Span;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use lambda_runtime::Error;
+use runaway_core::claude::ModelGate;
+use runaway_core::clock::Clock;
+use runaway_core::config::{DatabaseConfig, JournalQueueConfig, ModelConfig, Settings};
+use runaway_core::db::journal::{self, DUE_WEEKS_MAX};
+use runaway_core::db::{Db, DbError};
+use runaway_core::domain::monday_of;
+use runaway_core::queue::{JournalMessage, JournalQueue, QueueError, Record, partial_failures};
+use runaway_core::telemetry;
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::story::{self, Order, Writer};
+
+/// One week at a time.
+const CONNECTIONS_MAX: usize = 2;
+/// Time that is kept back from the model to store what was written.
+const STORE_MARGIN: Duration = Duration::from_secs(15);
+/// Statements of one run of `due-weeks`; what is left comes up an hour later.
+const DUE_ROUNDS_MAX: usize = 40;
+
+/// What the function holds between calls.
+#[derive(Debug)]
+pub struct App {
+    /// What writing needs.
+    pub writer: Writer,
+    /// Where weeks are announced.
+    pub queue: JournalQueue,
+}
+
+/// Why due weeks could not be announced.
+#[derive(Debug, thiserror::Error)]
+enum DueError {
+    #[error(transparent)]
+    Db(#[from] DbError),
+    #[error(transparent)]
+    Queue(#[from] QueueError),
+}
+
+/// An event that is neither a batch nor a known task.
+#[derive(Debug, thiserror::Error)]
+#[error("the event has neither Records nor a known task")]
+struct UnknownEvent;
+
+impl App {
+    /// Builds everything from the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or senseless.
+    pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let (database, model, queue) = settings.read(|s| (DatabaseConfig::read(s), ModelConfig::read(s), JournalQueueConfig::read(s)))?;
+        let writer = Writer { db: Db::new(&database, CONNECTIONS_MAX)?, gate: ModelGate::new(model)?, clock: Clock::system() };
+        Ok(Self { writer, queue: JournalQueue::connect(&queue).await })
+    }
+}
+
+/// Works on one event: an SQS batch, answered with its partial failures, or the schedule's task.
+///
+/// # Errors
+/// For an event of another kind, and for a task that could not be done; Lambda tries both again.
+pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Value, Error> {
+    let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
+    let model_until = Instant::now() + left.saturating_sub(STORE_MARGIN);
+    if event.get("Records").is_some() {
+        let batch: SqsEvent = serde_json::from_value(event)?;
+        let response = partial_failures(&batch, async |record| work_on(app, record, model_until).await).await;
+        return Ok(serde_json::to_value(response)?);
+    }
+    if event.get("task").and_then(Value::as_str) != Some("due-weeks") {
+        return Err(UnknownEvent.into());
+    }
+    let sent = due_weeks(app).await?;
+    tracing::info!(weeks = sent, "Task due-weeks announced {sent} weeks");
+    Ok(json!({ "done": sent }))
+}
+
+/// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
+async fn work_on(app: &App, record: Record<'_>, model_until: Instant) -> bool {
+    let message = JournalMessage::parse(record.body).ok();
+    let order = message.and_then(|message| {
+        let week = monday_of(message.week_start_date)?;
+        Some(Order { user_id: None, athlete_id: message.athlete_id, week, is_forced: false, model_until })
+    });
+    let Some(order) = order else {
+        tracing::error!(message.id = record.message_id, "A message cannot be read; it goes to the dead letters");
+        return false;
+    };
+    let outcome = story::write_week(&app.writer, &order).await;
+    if let Err(error) = &outcome {
+        let (cause, week) = (telemetry::chain(error), order.week);
+        tracing::error!(message.id = record.message_id, athlete.id = order.athlete_id, %week, cause, "A week could not be written; its message will come again");
+    }
+    outcome.is_ok()
+}
+
+/// Sends a message for every week that has ended where its athlete is, and is not written or no longer true. The rows
+/// count as sent before the messages are: a send that fails is made up for by the next run.
+async fn due_weeks(app: &App) -> Result<usize, DueError> {
+    let now = app.writer.clock.now();
+    let tx = app.writer.db.system().await?;
+    let zones = journal::zones(&tx).await?;
+    tx.commit().await?;
+    let ended = |zone: String| {
+        let today = now.to_zoned(TimeZone::get(&zone).unwrap_or(TimeZone::UTC)).date();
+        Some((zone, last_ended_week(today)?))
+    };
+    let ended: Vec<(String, Date)> = zones.into_iter().filter_map(ended).collect();
+    let mut sent = 0;
+    for _ in 0..DUE_ROUNDS_MAX {
+        let tx = app.writer.db.system().await?;
+        let due = journal::take_due(&tx, &ended, now).await?;
+        tx.commit().await?;
+        for (athlete_id, week_start_date) in &due {
+            app.queue.send(&JournalMessage { athlete_id: *athlete_id, week_start_date: *week_start_date }).await?;
+        }
+        sent += due.len();
+        if i64::try_from(due.len()).unwrap_or(i64::MAX) < DUE_WEEKS_MAX {
+            break;
+        }
+    }
+    Ok(sent)
+}
+
+/// The Monday of the last week that is over on `today`.
+fn last_ended_week(today: Date) -> Option<Date> {
+    monday_of(today)?.checked_sub(Span::new().days(7)).ok()
+}
