@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test bench check token format prerequisites binaries
+.PHONY: help demo dev test faults bench check token webhook dead-letters format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ dev: binaries ## The same world without the tour
 test: binaries ## All tests, beside a fresh PostgreSQL and an SQS-protocol server
 	@exec target/debug/devstack test
 
+faults: binaries ## Break things on purpose and write what came of it to docs/faults.md
+	@FAULTS_WRITE=1 exec target/debug/devstack test --test faults
+
 bench: binaries ## What a question to the coach takes, with 1,000 and with 100,000 activities
 	@exec target/debug/devstack bench
 
@@ -26,6 +29,12 @@ check: binaries ## Format, lints, documentation, dependency rules, template
 
 token: ## Print a token for the local world: make token USER=<uuid>
 	@exec target/debug/devstack token "$(USER)"
+
+webhook: binaries ## List the webhook's subscription (CREATE=1: make it, DELETE=<id>: end it)
+	@exec target/debug/devstack webhook $(if $(CREATE),--create) $(if $(DELETE),--delete "$(DELETE)")
+
+dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: give them back to their queue)
+	@exec target/debug/devstack dead-letters $(if $(REDRIVE),--redrive)
 
 format: ## Format the code
 	cargo fmt --all

@@ -7,8 +7,9 @@ use std::time::Duration;
 use anyhow::{Context as _, bail};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::Message;
+use jiff::Timestamp;
 use serde_json::{Value, json};
-use tidy::template::{Function, Template};
+use tidy::template::{Function, Template, Timing};
 use tokio::task::JoinSet;
 
 use crate::console::say;
@@ -43,13 +44,15 @@ impl Events {
 
 fn schedule(tasks: &mut JoinSet<()>, function: &Function, port: u16) -> anyhow::Result<()> {
     for schedule in &function.schedules {
-        let period_s = schedule.period_s().with_context(|| format!("the rate {} cannot be read", schedule.expression))?;
+        let timing = schedule.timing().with_context(|| format!("the time {} cannot be read", schedule.expression))?;
         let input: Value = serde_json::from_str(&schedule.input).with_context(|| format!("the input of {}", schedule.name))?;
         let (name, schedule_name) = (function.name.clone(), schedule.name.clone());
         tasks.spawn(async move {
-            let mut clock = tokio::time::interval(Duration::from_secs(period_s));
+            // A schedule with a period runs at once, as after a deployment.
+            let mut wait = if matches!(timing, Timing::Daily { .. }) { until_next(timing, Timestamp::now()) } else { Duration::ZERO };
             loop {
-                clock.tick().await;
+                tokio::time::sleep(wait).await;
+                wait = until_next(timing, Timestamp::now());
                 if let Err(error) = invoke(port, &name, &input).await {
                     say(&format!("The schedule {schedule_name} failed: {error:#}"));
                 }
@@ -57,6 +60,19 @@ fn schedule(tasks: &mut JoinSet<()>, function: &Function, port: u16) -> anyhow::
         });
     }
     Ok(())
+}
+
+/// How long it is to the next run.
+fn until_next(timing: Timing, now: Timestamp) -> Duration {
+    const DAY_S: i64 = 86_400;
+    match timing {
+        Timing::Every { period_s } => Duration::from_secs(period_s),
+        Timing::Daily { hour, minute } => {
+            let at_s = i64::from(hour) * 3600 + i64::from(minute) * 60;
+            let wait_s = (at_s - now.as_second()).rem_euclid(DAY_S);
+            Duration::from_secs(if wait_s == 0 { DAY_S } else { wait_s }.unsigned_abs())
+        }
+    }
 }
 
 async fn poll(client: Client, address: String, batch_size: i32, function: String, port: u16) {
@@ -104,4 +120,18 @@ pub(crate) async fn invoke(port: u16, function: &str, event: &Value) -> anyhow::
         bail!("{function} answered {status}: {}", body["errorMessage"]);
     }
     Ok(body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_daily_schedule_waits_for_its_time_of_day() {
+        let daily = Timing::Daily { hour: 2, minute: 0 };
+        for (now, expected_s) in [("2026-01-04T01:59:00Z", 60), ("2026-01-04T02:00:00Z", 86_400), ("2026-01-04T03:00:00Z", 23 * 3600)] {
+            assert_eq!(until_next(daily, now.parse().unwrap()), Duration::from_secs(expected_s), "{now}");
+        }
+        assert_eq!(until_next(Timing::Every { period_s: 300 }, Timestamp::UNIX_EPOCH), Duration::from_secs(300));
+    }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a command that speaks to a person")]
 
 mod console;
+mod dead_letters;
 mod demo;
 mod demo_chat;
 mod demo_journal;
@@ -13,6 +14,7 @@ mod postgres;
 mod process;
 mod queues;
 mod tools;
+mod webhook;
 mod world;
 
 use std::process::ExitCode;
@@ -47,12 +49,21 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         }
         ["test", rest @ ..] => world::cargo(&["test", "--workspace"], rest).await,
         ["bench"] => world::cargo(&["bench", "--package", "chat", "--bench", "turns"], &[]).await,
+        ["dead-letters", rest @ ..] => dead_letters::run(rest.contains(&"--redrive")).await.map(|()| ExitCode::SUCCESS),
+        ["webhook"] => webhook::list().await.map(|()| ExitCode::SUCCESS),
+        ["webhook", "--create"] => webhook::create().await.map(|()| ExitCode::SUCCESS),
+        ["webhook", "--delete", id] => {
+            webhook::delete(id.parse().context("the subscription's id is no number")?).await.map(|()| ExitCode::SUCCESS)
+        }
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
             let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
             println!("{}", world::token(user)?);
             Ok(ExitCode::SUCCESS)
         }
-        _ => bail!("commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>"),
+        _ => bail!(
+            "commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>, webhook [--create | --delete <id>], \
+             dead-letters [--redrive]"
+        ),
     }
 }

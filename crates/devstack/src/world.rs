@@ -6,10 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD_NO_PAD;
+use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use jiff::Timestamp;
 use serde_json::Value;
-use testkit::fake_strava::Clock;
+use testkit::fake_strava::{Clock, FIRST_SUBSCRIPTION_ID};
 use testkit::{FakeStrava, TokenIssuer, history, issuer, mixer, traveller};
 use tidy::template::Template;
 use tokio::process::Command;
@@ -171,8 +171,14 @@ fn kept(path: &Path, make: impl FnOnce() -> anyhow::Result<Vec<u8>>) -> anyhow::
     std::fs::read(path).with_context(|| format!("reading {}", path.display()))
 }
 
+/// An unguessable word, the same after every start.
+fn kept_word(file: &str) -> anyhow::Result<String> {
+    let bytes = kept(&tools::state()?.join(file), || Ok(runaway_core::vault::random_bytes::<24>()?.to_vec()))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
 /// A variable of the person's own environment.
-fn own(name: &str) -> Option<String> {
+pub(crate) fn own(name: &str) -> Option<String> {
     #[expect(clippy::disallowed_methods, reason = "a choice of the person at the keyboard, no setting of a function")]
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
@@ -197,10 +203,15 @@ fn settings(postgres: &Postgres, queues: &QueueServer, issuer: &TokenIssuer, str
         ("STRAVA_OAUTH_BASE", strava_base),
         ("STRAVA_CLIENT_ID", client_id),
         ("STRAVA_CLIENT_SECRET", client_secret),
+        ("STRAVA_WEBHOOK_PATH", kept_word("webhook.path")?),
+        ("STRAVA_VERIFY_TOKEN", kept_word("verify.token")?),
+        ("STRAVA_SUBSCRIPTION_ID", own("STRAVA_SUBSCRIPTION_ID").unwrap_or_else(|| FIRST_SUBSCRIPTION_ID.to_string())),
         // Without padding: the reader behind `cargo lambda watch --env-file` refuses an equals sign in a value.
         ("TOKEN_KEYS", format!("local:{}", STANDARD_NO_PAD.encode(token_key))),
     ];
     let mut variables: Variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    let optional = ["ERASE_AFTER_DISCONNECT_DAYS", "RETENTION_DAYS"];
+    variables.extend(optional.into_iter().filter_map(|name| Some((name.to_owned(), own(name)?))));
     variables.extend(aws(queues));
     variables.extend(model());
     Ok(variables)

@@ -17,6 +17,10 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0006_training_facts", include_str!("../../../migrations/0006_training_facts.sql")),
     ("0007_coach_memory", include_str!("../../../migrations/0007_coach_memory.sql")),
     ("0008_journal_weeks", include_str!("../../../migrations/0008_journal_weeks.sql")),
+    ("0009_rate_budget", include_str!("../../../migrations/0009_rate_budget.sql")),
+    ("0010_vanished", include_str!("../../../migrations/0010_vanished.sql")),
+    ("0011_details", include_str!("../../../migrations/0011_details.sql")),
+    ("0012_endings", include_str!("../../../migrations/0012_endings.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

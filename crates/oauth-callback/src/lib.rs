@@ -10,7 +10,7 @@ use outcome::Outcome;
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthorizeConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
 use runaway_core::db::oauth_states::{self, Begun};
-use runaway_core::db::{Db, athletes, strava_tokens, sync_jobs};
+use runaway_core::db::{Db, athletes, pending_revocations, strava_tokens, sync_jobs};
 use runaway_core::domain::{SyncBounds, SyncType};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, answer, log_failure};
@@ -148,6 +148,7 @@ async fn link(app: &App, begun: &Begun, exchanged: &Exchanged, granted: &[String
         return Ok(Outcome::AlreadyLinked);
     }
     strava_tokens::put(&tx, athlete_id, &sealed, granted, now).await?;
+    pending_revocations::forget(&tx, athlete_id).await?;
     let started = flows::start_sync(&tx, athlete_id, &WHOLE_HISTORY, Uuid::now_v7(), now).await?;
     sync_jobs::mark_sent(&tx, &[started.job.id], now).await?;
     tx.commit().await?;

@@ -69,6 +69,11 @@ pub fn fingerprint(value: &[u8]) -> Vec<u8> {
     aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, value).as_ref().to_vec()
 }
 
+/// Whether two secrets are the same, in a time that tells neither where they differ nor how long they are.
+pub fn is_same_secret(a: &str, b: &str) -> bool {
+    aws_lc_rs::constant_time::verify_slices_are_equal(&fingerprint(a.as_bytes()), &fingerprint(b.as_bytes())).is_ok()
+}
+
 struct Key {
     id: String,
     key: RandomizedNonceKey,

@@ -1,6 +1,9 @@
 //! Row-level security, tried in SQL against every table in the catalogue, so that a new one is covered by itself.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is missing")]
 
+#[path = "row_security/erasure.rs"]
+mod erasure;
+
 use testkit::World;
 use testkit::activity::daily_runs;
 use tokio_postgres::Client;
@@ -10,6 +13,8 @@ use uuid::Uuid;
 const ADA: i64 = 1;
 const BO: i64 = 2;
 const TOKEN_TTL_S: i64 = 6 * 3600;
+/// Tables whose rows are nobody's.
+const NOBODYS: &[&str] = &["erasure_receipts", "runaway_migrations", "strava_rate_budget"];
 
 /// Two athletes with a row each in every table.
 async fn two_athletes() -> (World, Uuid, Uuid) {
@@ -25,25 +30,31 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
         INSERT INTO unreadable_activities (athlete_id, content_hash, object, reason) SELECT id, sha256('x'), 'x', 'x' FROM athletes;
         INSERT INTO activity_details (activity_id, athlete_id) SELECT id * 100, id FROM athletes;
         INSERT INTO best_efforts (activity_id, athlete_id, distance_m, elapsed_time) SELECT id * 100, id, 1000, 300 FROM athletes;
+        INSERT INTO activity_streams (activity_id, athlete_id, kind, points) SELECT id * 100, id, 'time', 1 FROM athletes;
+        INSERT INTO detail_runs (athlete_id, not_before) SELECT id, now() FROM athletes;
         INSERT INTO sync_jobs (id, athlete_id, sync_type) SELECT gen_random_uuid(), id, 'full' FROM athletes;
+        INSERT INTO vanished_candidates (job_id, activity_id, athlete_id) SELECT id, athlete_id * 100, athlete_id FROM sync_jobs;
         INSERT INTO coach_conversations (id, athlete_id, preview) SELECT gen_random_uuid(), id, 'x' FROM athletes;
         INSERT INTO chat_conversations (id, athlete_id, conversation_id, role, message) SELECT gen_random_uuid(), athlete_id, id, 'user', 'x' FROM coach_conversations;
         INSERT INTO coach_facts (id, athlete_id, kind, fact) SELECT gen_random_uuid(), id, 'goal', 'x' FROM athletes;
         INSERT INTO request_limits (athlete_id, day, kind) SELECT id, '2026-01-05', 'chat' FROM athletes;
         INSERT INTO athlete_ai_profiles (athlete_id) SELECT id FROM athletes;
         INSERT INTO training_journal (id, athlete_id, week_start_date, narrative, week_stats, generation_model)
-            SELECT gen_random_uuid(), id, '2026-01-05', 'x', '{}', 'x' FROM athletes;";
+            SELECT gen_random_uuid(), id, '2026-01-05', 'x', '{}', 'x' FROM athletes;
+        INSERT INTO strava_events (id, athlete_id, object_type, object_id, aspect_type, event_time)
+            SELECT gen_random_uuid(), id, 'activity', id * 100, 'update', now() FROM athletes;
+        INSERT INTO pending_revocations (id, athlete_id, refresh_token) SELECT gen_random_uuid(), id, 'x' FROM athletes;";
     world.database.owner().await.batch_execute(sql).await.unwrap();
     (world, ada, bo)
 }
 
-/// Every table with the column that says whose a row is.
+/// Every table of athletes' data with the column that says whose a row is.
 async fn tables(owner: &Client) -> Vec<(String, &'static str)> {
     let sql = "
         SELECT c.relname::text, coalesce(array_agg(a.attname::text), '{}') FROM pg_class c
           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
-         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname <> 'runaway_migrations' GROUP BY 1 ORDER BY 1";
-    let rows = owner.query(sql, &[]).await.unwrap();
+         WHERE c.relkind IN ('r', 'p') AND c.relnamespace = 'public'::regnamespace AND c.relname::text <> ALL ($1) GROUP BY 1 ORDER BY 1";
+    let rows = owner.query(sql, &[&NOBODYS]).await.unwrap();
     rows.iter()
         .map(|row| {
             let (table, columns): (String, Vec<String>) = (row.get(0), row.get(1));
@@ -95,6 +106,32 @@ async fn without_a_where_every_statement_touches_one_athletes_rows() {
     let visible = try_as(&mut app, &as_ada, "SELECT * FROM activities").await;
     assert_eq!((visible, try_as(&mut app, &worker, "SELECT * FROM strava_tokens").await), (Some(1), Some(1)));
     assert_eq!(try_as(&mut app, &as_ada, "SELECT * FROM strava_tokens").await, None);
+}
+
+#[tokio::test]
+async fn what_is_nobodys_is_out_of_reach_for_athletes_and_workers() {
+    let (world, ada, _) = two_athletes().await;
+    let mut app = world.database.app().await;
+    let worker = format!("SET LOCAL ROLE runaway_worker; SELECT set_config('runaway.athlete_id', '{ADA}', true)");
+    for table in NOBODYS {
+        for setup in [claims("runaway_athlete", ada), claims("authenticated", ada), claims("anon", ada), worker.clone()] {
+            for sql in [format!("SELECT * FROM {table}"), format!("DELETE FROM {table}")] {
+                assert!(app_refuses(&mut app, &setup, &sql).await, "{setup}: {sql}");
+            }
+        }
+    }
+}
+
+/// Whether the role may not run the statement; the login may not even become most roles.
+async fn app_refuses(client: &mut Client, setup: &str, sql: &str) -> bool {
+    let tx = client.transaction().await.unwrap();
+    let denied = |error: tokio_postgres::Error| error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE);
+    let refused = match tx.batch_execute(setup).await {
+        Ok(()) => tx.execute(sql, &[]).await.is_err_and(denied),
+        Err(error) => denied(error),
+    };
+    tx.rollback().await.unwrap();
+    refused
 }
 
 #[tokio::test]

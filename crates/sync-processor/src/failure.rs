@@ -1,18 +1,29 @@
 //! What a refusal means for the job: sleep, or end with a sentence.
 
 use jiff::{SignedDuration, Timestamp};
-use runaway_core::db::DbError;
+use runaway_core::db::activities::Unreadable;
+use runaway_core::db::{DbError, activities};
 use runaway_core::domain::{next_daily_window, next_quarter_hour};
 use runaway_core::flows::AccessError;
 use runaway_core::queue::QueueError;
 use runaway_core::strava::StravaError;
+use runaway_core::telemetry;
+use tracing::field::display;
+use uuid::Uuid;
 
-/// How long a job sleeps after Strava failed three times in a row.
-const UPSTREAM_PAUSE: SignedDuration = SignedDuration::from_mins(5);
-/// How long a job sleeps while Strava refuses the whole application: somebody has to mend that.
-const REFUSED_PAUSE: SignedDuration = SignedDuration::from_hours(1);
-/// The oldest a job gets; with its last failure it ends.
-const JOB_AGE_MAX: SignedDuration = SignedDuration::from_hours(72);
+use crate::App;
+use crate::budget::Refusal;
+
+/// How long everybody waits after Strava failed three times in a row.
+const OUTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// How long everybody waits while Strava refuses the whole application: somebody has to mend that.
+const SHUT_OUT_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+/// How long a job waits whose own answers make no sense.
+const ODD_ANSWER_PAUSE: SignedDuration = SignedDuration::from_mins(5);
+/// A job for which nothing came for so long ends.
+const FAILING_MAX: SignedDuration = SignedDuration::from_hours(72);
+/// Jobs that wait for the same moment start within so many seconds of it.
+const JITTER_S_MAX: u8 = 20;
 
 /// A fault of ours or of what we stand on: the message is delivered again.
 #[derive(Debug, thiserror::Error)]
@@ -28,42 +39,128 @@ pub(crate) enum WorkError {
 /// What becomes of the job.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Consequence {
-    /// It goes on at that time.
-    Sleep(Timestamp),
-    /// It ends; the sentence is for the athlete.
-    End {
-        /// What the athlete reads.
-        sentence: &'static str,
-        /// Whether the connection is of no more use.
-        disconnects: bool,
+    /// The calls are used up: it goes on at that time.
+    Wait(Timestamp),
+    /// Something is wrong: it tries again at that time.
+    TryAgain {
+        /// When.
+        at: Timestamp,
+        /// Whether it concerns every job, which then need not find out one by one.
+        pauses_all: bool,
     },
+    /// It ends; the sentence is for the athlete.
+    End(&'static str),
 }
 
-const RECONNECT: Consequence =
-    Consequence::End { sentence: "Strava no longer accepts the connection. Please connect Strava again.", disconnects: true };
+/// What is worked on, for the log.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Work {
+    /// A sync job, or an athlete's details.
+    Job(Uuid),
+    /// An event of Strava's.
+    Event(Uuid),
+}
 
-/// What a refusal of Strava's means. `jitter_s` spreads the jobs that all wait for the same window.
-pub(crate) fn consequence(error: &StravaError, created_at: Timestamp, now: Timestamp, jitter_s: i64) -> Consequence {
-    let jitter = SignedDuration::from_secs(jitter_s);
-    let until = match error {
-        StravaError::RateLimited { daily: true } => {
-            return Consequence::Sleep(next_daily_window(now) + jitter);
+impl Work {
+    const fn job_id(self) -> Option<Uuid> {
+        if let Self::Job(id) = self { Some(id) } else { None }
+    }
+
+    const fn event_id(self) -> Option<Uuid> {
+        if let Self::Event(id) = self { Some(id) } else { None }
+    }
+}
+
+impl std::fmt::Display for Work {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Job(id) => write!(f, "job {id}"),
+            Self::Event(id) => write!(f, "event {id}"),
         }
-        StravaError::RateLimited { daily: false } => {
-            return Consequence::Sleep(next_quarter_hour(now) + jitter);
-        }
-        StravaError::TokenRejected | StravaError::GrantRejected => return RECONNECT,
+    }
+}
+
+/// So many seconds after a moment for which many jobs wait, this one begins: always the same for the same job.
+pub(crate) fn jitter(job_id: Uuid) -> SignedDuration {
+    SignedDuration::from_secs(i64::from(job_id.as_bytes()[15] % JITTER_S_MAX))
+}
+
+/// What a refusal means for a job that has been failing since a time, if at all.
+pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, now: Timestamp) -> Consequence {
+    let error = match refusal {
+        Refusal::NoBudget { opens_at } => return Consequence::Wait(*opens_at),
+        Refusal::Strava(error) => error,
+    };
+    let (pause, pauses_all, last_words) = match error {
+        StravaError::RateLimited { daily: true } => return Consequence::Wait(next_daily_window(now)),
+        StravaError::RateLimited { daily: false } => return Consequence::Wait(next_quarter_hour(now)),
         StravaError::ScopeMissing(_) => {
             let sentence = "Runaway may not see all your activities. Please connect Strava again and leave every box ticked.";
-            return Consequence::End { sentence, disconnects: false };
+            return Consequence::End(sentence);
         }
-        StravaError::ApplicationRefused(_) => now + REFUSED_PAUSE,
-        StravaError::Unavailable(_) | StravaError::Unexpected { .. } | StravaError::NotFound => now + UPSTREAM_PAUSE,
+        StravaError::ApplicationRefused(_) => {
+            (SHUT_OUT_PAUSE, true, "Strava has shut Runaway out for three days. That is for us to mend; your connection stays.")
+        }
+        StravaError::Unavailable(_) => {
+            (OUTAGE_PAUSE, true, "Strava could not be reached for three days. Please start the sync again later.")
+        }
+        StravaError::Unreadable { .. } => {
+            (ODD_ANSWER_PAUSE, false, "Strava's answers could not be read for three days. Please start the sync again later.")
+        }
+        StravaError::NotFound => {
+            (ODD_ANSWER_PAUSE, false, "Strava could not find your activities for three days. Please start the sync again later.")
+        }
+        // The permission itself stands: whoever asks here has asked Strava that.
+        StravaError::TokenRejected | StravaError::GrantRejected => {
+            (ODD_ANSWER_PAUSE, false, "Strava refused the connection for three days. Please connect Strava again.")
+        }
+        StravaError::Unexpected { .. } => {
+            (ODD_ANSWER_PAUSE, false, "Strava answered in an unknown way for three days. Please start the sync again later.")
+        }
     };
-    if now.duration_since(created_at) < JOB_AGE_MAX {
-        return Consequence::Sleep(until + jitter);
+    match failing_since {
+        Some(since) if now.duration_since(since) >= FAILING_MAX => Consequence::End(last_words),
+        _ => Consequence::TryAgain { at: now + pause, pauses_all },
     }
-    Consequence::End { sentence: "Strava could not be reached for three days. Please start the sync again later.", disconnects: false }
+}
+
+/// Keeps an answer that could not be read three times in a row; the same one is kept once.
+pub(crate) async fn keep_answer(app: &App, athlete_id: i64, refusal: &Refusal) -> Result<(), DbError> {
+    let Refusal::Strava(StravaError::Unreadable { what, body }) = refusal else { return Ok(()) };
+    let answer = Unreadable::answer(body.as_str(), &format!("the answer is not {what}"));
+    let tx = app.db.worker(athlete_id).await?;
+    activities::keep_aside(&tx, &[answer], app.clock.now()).await?;
+    tx.commit().await
+}
+
+/// Says in the log what was refused and what becomes of it.
+pub(crate) fn log(work: Work, athlete_id: i64, refusal: &Refusal, next: Consequence) {
+    let cause = telemetry::chain(refusal);
+    let next = match next {
+        Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
+        Consequence::End(_) => "it ends".to_owned(),
+    };
+    let (job_id, event_id) = (work.job_id(), work.event_id());
+    let (job_id, event_id) = (job_id.as_ref().map(display), event_id.as_ref().map(display));
+    match refusal {
+        Refusal::NoBudget { .. } => {
+            tracing::info!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, next, "No call of Strava is left for {work}");
+        }
+        // An alarm looks for this sentence.
+        Refusal::Strava(StravaError::ApplicationRefused(_)) => {
+            tracing::error!(
+                job.id = job_id,
+                event.id = event_id,
+                athlete.id = athlete_id,
+                cause,
+                next,
+                "Strava refuses this application; {work} waits"
+            );
+        }
+        Refusal::Strava(_) => {
+            tracing::warn!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, cause, next, "Strava refused a call for {work}");
+        }
+    }
 }
 
 #[cfg(test)]
@@ -74,30 +171,54 @@ mod tests {
         text.parse().unwrap_or_else(|error| panic!("{error}"))
     }
 
+    fn of(error: StravaError, failing_since: Option<Timestamp>, now: Timestamp) -> Consequence {
+        consequence(&Refusal::Strava(error), failing_since, now)
+    }
+
     #[test]
-    fn a_job_sleeps_until_the_window_that_is_spent_ends() {
+    fn a_job_waits_until_the_window_that_is_spent_ends() {
         let now = time("2026-01-04T06:31:00Z");
-        for (daily, expected) in [(false, "2026-01-04T06:45:03Z"), (true, "2026-01-05T00:00:03Z")] {
-            assert_eq!(consequence(&StravaError::RateLimited { daily }, now, now, 3), Consequence::Sleep(time(expected)));
+        for (daily, expected) in [(false, "2026-01-04T06:45:00Z"), (true, "2026-01-05T00:00:00Z")] {
+            assert_eq!(of(StravaError::RateLimited { daily }, Some(Timestamp::UNIX_EPOCH), now), Consequence::Wait(time(expected)));
         }
+        let opens_at = time("2026-01-04T06:44:00Z");
+        assert_eq!(consequence(&Refusal::NoBudget { opens_at }, None, now), Consequence::Wait(opens_at));
     }
 
     #[test]
-    fn an_outage_ends_a_job_only_after_three_days() {
-        let created = time("2026-01-04T00:00:00Z");
-        let error = StravaError::Unavailable("status 503".to_owned());
-        assert!(matches!(consequence(&error, created, time("2026-01-06T23:59:59Z"), 0), Consequence::Sleep(_)));
-        assert!(matches!(consequence(&error, created, time("2026-01-07T00:00:00Z"), 0), Consequence::End { disconnects: false, .. }));
-    }
-
-    #[test]
-    fn only_a_dead_grant_ends_the_connection() {
-        let now = time("2026-01-04T06:31:00Z");
-        for (error, disconnects) in
-            [(StravaError::GrantRejected, true), (StravaError::TokenRejected, true), (StravaError::ScopeMissing(String::new()), false)]
+    fn only_a_failure_that_lasts_three_days_ends_a_job_and_says_which() {
+        let since = time("2026-01-04T00:00:00Z");
+        for (error, pauses_all, word) in [
+            (|| StravaError::Unavailable("status 503".to_owned()), true, "reached"),
+            (|| StravaError::ApplicationRefused("it is inactive"), true, "for us to mend"),
+            (|| StravaError::Unexpected { status: 418 }, false, "unknown way"),
+            (|| StravaError::NotFound, false, "could not find"),
+        ] as [(fn() -> StravaError, bool, &str); 4]
         {
-            assert!(matches!(consequence(&error, now, now, 0), Consequence::End { disconnects: d, .. } if d == disconnects), "{error}");
+            let before = of(error(), Some(since), time("2026-01-06T23:59:59Z"));
+            assert!(matches!(before, Consequence::TryAgain { pauses_all: all, .. } if all == pauses_all), "{before:?}");
+            let after = of(error(), Some(since), time("2026-01-07T00:00:00Z"));
+            assert!(matches!(after, Consequence::End(sentence) if sentence.contains(word)), "{after:?}");
+            assert!(
+                matches!(of(error(), None, time("2026-02-01T00:00:00Z")), Consequence::TryAgain { .. }),
+                "a first failure never ends it"
+            );
         }
-        assert!(matches!(consequence(&StravaError::ApplicationRefused(""), now, now, 0), Consequence::Sleep(_)));
+    }
+
+    #[test]
+    fn a_missing_scope_ends_a_job_at_once_and_a_refused_token_does_not() {
+        let now = time("2026-01-04T06:31:00Z");
+        assert!(matches!(of(StravaError::ScopeMissing(String::new()), None, now), Consequence::End(_)));
+        for error in [StravaError::GrantRejected, StravaError::TokenRejected] {
+            assert!(matches!(of(error, None, now), Consequence::TryAgain { pauses_all: false, .. }));
+        }
+    }
+
+    #[test]
+    fn the_jitter_is_the_jobs_own() {
+        let id = Uuid::from_bytes([7; 16]);
+        assert_eq!((jitter(id), jitter(id)), (SignedDuration::from_secs(7), SignedDuration::from_secs(7)));
+        assert_eq!(jitter(Uuid::from_bytes([255; 16])), SignedDuration::from_secs(15));
     }
 }

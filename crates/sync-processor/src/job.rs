@@ -3,25 +3,28 @@
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::{SignedDuration, Timestamp};
-use runaway_core::db::sync_jobs::{self, Ending, Lease, SyncJob};
-use runaway_core::db::{DbError, activities, athletes, strava_tokens};
-use runaway_core::flows::{AccessError, fresh_token};
+use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
+use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, vanished};
+use runaway_core::domain::{Lane, next_quarter_hour};
 use runaway_core::queue::SEND_DELAY_S_MAX;
-use runaway_core::strava::StravaError;
-use runaway_core::telemetry;
-use secrecy::SecretString;
 use uuid::Uuid;
 
 use crate::App;
-use crate::failure::{Consequence, WorkError, consequence};
+use crate::access::{Access, CallError};
+use crate::budget::Refusal;
+use crate::details;
+use crate::failure::{self, Consequence, Work, WorkError, consequence, jitter};
+use crate::grant;
 use crate::page::{self, Page};
+use crate::vanished::settle;
 
 /// How long a claim lasts without a checkpoint: longer than one page with all its tries.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
+pub(crate) const LEASE: SignedDuration = SignedDuration::from_mins(3);
 /// Another page is begun only while so much time is left; a slow one with its three tries may need it.
 const HANDOVER_MARGIN: Duration = Duration::from_secs(75);
-/// Jobs that wait for the same window start within so many seconds of it.
-const JITTER_S_MAX: i64 = 20;
+
+/// What the athlete reads where no token is held.
+const NOT_CONNECTED: &str = "Strava is not connected. Please connect it and start the sync again.";
 
 /// When the invocation must be over.
 #[derive(Debug, Clone, Copy)]
@@ -33,18 +36,34 @@ impl Deadline {
         Self(Instant::now() + time.duration_since(SystemTime::now()).unwrap_or_default())
     }
 
-    fn allows_another_page(self) -> bool {
+    pub(crate) fn allows_another_page(self) -> bool {
         self.0.saturating_duration_since(Instant::now()) > HANDOVER_MARGIN
     }
 }
 
-/// Why the walk stopped.
-enum Stop {
-    Finished,
+/// Why the work on a job stopped.
+pub(crate) enum Stop {
+    /// All is done.
+    Finished {
+        /// What the athlete shall know about it.
+        note: Option<&'static str>,
+    },
     LeaseLost,
     OutOfTime,
-    Refused(StravaError),
+    Refused(Refusal),
     NotConnected,
+}
+
+impl Stop {
+    /// What a call that failed means for the work; `Err` for faults of ours.
+    pub(crate) fn of(error: CallError) -> Result<Self, WorkError> {
+        match error {
+            CallError::Refused(refusal) => Ok(Self::Refused(refusal)),
+            CallError::NotConnected => Ok(Self::NotConnected),
+            CallError::Db(error) => Err(error.into()),
+            CallError::Token(error) => Err(WorkError::Token(error)),
+        }
+    }
 }
 
 /// Works on a job as long as there is time. A job that is finished, asleep or somebody else's is left alone.
@@ -52,47 +71,35 @@ pub(crate) async fn work(app: &App, job_id: Uuid, deadline: Deadline) -> Result<
     let now = app.clock.now();
     let lease = Lease { job_id, token: Uuid::new_v4() };
     let tx = app.db.system().await?;
-    let claimed = sync_jobs::claim(&tx, &lease, now, now + LEASE).await?;
+    let (claimed, paused_until) = tokio::join!(biased; sync_jobs::claim(&tx, &lease, now, now + LEASE), rate_budget::paused_until(&tx));
+    let (claimed, opens_at) = (claimed?, paused_until?);
     tx.commit().await?;
-    let Some(mut job) = claimed else {
-        tracing::info!(job.id = %job_id, "Job {job_id} is finished, asleep, or worked on by another");
-        return Ok(());
-    };
+    // Details have rows of their own; what is neither is finished, asleep, or worked on by another.
+    let Some(mut job) = claimed else { return Box::pin(details::work(app, job_id, deadline)).await };
     tracing::info!(job.id = %job_id, athlete.id = job.athlete_id, pages = job.pages_done, "Claimed job {job_id}");
-    let stop = match walk(app, &mut job, &lease, deadline).await {
+    if opens_at > now {
+        return conclude(app, &job, &lease, Stop::Refused(Refusal::NoBudget { opens_at })).await;
+    }
+    let mut access = Access::new(app, job.athlete_id, job.lane);
+    let stop = match walk(app, &mut job, &lease, &mut access, deadline).await {
         Ok(stop) => stop,
         Err(error) => {
             // The next delivery need not wait for the lease to run out.
-            hand_back(app, &job, &lease, app.clock.now()).await?;
+            hand_back(app, &job, &lease, Rest { not_before: app.clock.now(), is_failing: false }).await?;
             return Err(error);
         }
     };
     conclude(app, &job, &lease, stop).await
 }
 
-async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -> Result<Stop, WorkError> {
-    let mut token: Option<SecretString> = None;
-    let mut rejected: Option<SecretString> = None;
+async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, access: &mut Access<'_>, deadline: Deadline) -> Result<Stop, WorkError> {
     // The first page is fetched however little time is left: a job that only ever handed itself over would go round
     // for ever. Should the time run out over it, the lease does too, and that is counted.
     let mut is_first = true;
     while is_first || deadline.allows_another_page() {
-        let now = app.clock.now();
-        // Asked for with every page, for a walk may outlive its token; without need for a refresh it is one read.
-        let usable = match fresh_token(&app.db, &app.vault, &app.strava, job.athlete_id, now, rejected.as_ref()).await {
-            Ok(fresh) => token.insert(fresh),
-            Err(AccessError::NotConnected) => return Ok(Stop::NotConnected),
-            Err(AccessError::Strava(error)) => return Ok(Stop::Refused(error)),
-            Err(error) => return Err(WorkError::Token(error)),
-        };
-        let page = match page::fetch(app, job, usable, now).await {
+        let page = match page::fetch(app, job, access, app.clock.now()).await {
             Ok(page) => page,
-            // Once: a token that looked valid may have been replaced or taken back. Twice, and it is refused for good.
-            Err(StravaError::TokenRejected) if rejected.is_none() => {
-                rejected = token.take();
-                continue;
-            }
-            Err(error) => return Ok(Stop::Refused(error)),
+            Err(error) => return Stop::of(error),
         };
         if !save(app, job, lease, &page).await? {
             return Ok(Stop::LeaseLost);
@@ -102,9 +109,10 @@ async fn walk(app: &App, job: &mut SyncJob, lease: &Lease, deadline: Deadline) -
         job.walk = page.checkpoint.walk;
         job.processed += page.checkpoint.processed;
         job.failed += page.checkpoint.failed;
+        job.saw_private |= page.checkpoint.saw_private;
         job.pages_done += 1;
         if ends {
-            return Ok(Stop::Finished);
+            return settle(app, job, lease, access, deadline).await;
         }
     }
     Ok(Stop::OutOfTime)
@@ -118,6 +126,10 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
         return Ok(false);
     }
     activities::save_page(&tx, &page.summaries, &page.unreadable, now).await?;
+    vanished::strike_off(&tx, job.id, &page.listed, job.walk.before_s.is_none()).await?;
+    if let Some(stretch) = &page.stretch {
+        vanished::note(&tx, job.id, stretch, &page.listed).await?;
+    }
     tx.commit().await?;
     let (saved, failed) = (page.summaries.len(), page.unreadable.len());
     tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, page = job.pages_done + 1, saved, failed, "Saved a page");
@@ -127,51 +139,50 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
 async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result<(), WorkError> {
     let (now, job_id) = (app.clock.now(), job.id);
     match stop {
-        Stop::Finished => finish(app, job, lease, now).await,
+        Stop::Finished { note } => finish(app, job, lease, note, now).await,
         Stop::LeaseLost => {
             tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, "Job {job_id} is worked on by another; this page was dropped");
             Ok(())
         }
         Stop::OutOfTime => {
-            hand_back(app, job, lease, now).await?;
+            hand_back(app, job, lease, Rest { not_before: now, is_failing: false }).await?;
             Ok(app.queue.send(job_id, 0).await?)
         }
-        Stop::NotConnected => {
-            let sentence = "Strava is not connected. Please connect it and start the sync again.";
-            fail(app, job, lease, sentence, false, now).await
-        }
-        Stop::Refused(error) => {
-            let jitter_s = i64::from(lease.token.as_bytes()[0]) % JITTER_S_MAX;
-            let next = consequence(&error, job.created_at, now, jitter_s);
-            log_refusal(job, &error, next);
-            match next {
-                Consequence::Sleep(until) => sleep(app, job, lease, until, now).await,
-                Consequence::End { sentence, disconnects } => fail(app, job, lease, sentence, disconnects, now).await,
-            }
-        }
+        Stop::NotConnected => fail(app, job, lease, NOT_CONNECTED, now).await,
+        Stop::Refused(refusal) => refused(app, job, lease, refusal).await,
     }
 }
 
-fn log_refusal(job: &SyncJob, error: &StravaError, next: Consequence) {
-    let (job_id, cause) = (job.id, telemetry::chain(error));
-    let next = match next {
-        Consequence::Sleep(until) => format!("it goes on at {until}"),
-        Consequence::End { .. } => "it ends".to_owned(),
+/// Sleeps or ends, as the refusal says.
+async fn refused(app: &App, job: &SyncJob, lease: &Lease, refusal: Refusal) -> Result<(), WorkError> {
+    let Some(refusal) = grant::remaining(app, job.athlete_id, refusal).await? else {
+        // With the connection its jobs have ended, this one among them.
+        return fail(app, job, lease, NOT_CONNECTED, app.clock.now()).await;
     };
-    if matches!(error, StravaError::ApplicationRefused(_)) {
-        tracing::error!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refuses this application; job {job_id} waits");
-    } else {
-        tracing::warn!(job.id = %job_id, athlete.id = job.athlete_id, cause, next, "Strava refused a call for job {job_id}");
+    let now = app.clock.now();
+    let next = consequence(&refusal, job.failing_since, now);
+    failure::log(Work::Job(job.id), job.athlete_id, &refusal, next);
+    failure::keep_answer(app, job.athlete_id, &refusal).await?;
+    match next {
+        Consequence::Wait(until) => sleep(app, job, lease, Rest { not_before: until, is_failing: false }, now).await,
+        Consequence::TryAgain { at, pauses_all } => {
+            if pauses_all {
+                rate_budget::pause(app.db.system().await?, at).await?;
+            }
+            sleep(app, job, lease, Rest { not_before: at, is_failing: true }, now).await
+        }
+        Consequence::End(sentence) => fail(app, job, lease, sentence, now).await,
     }
 }
 
-async fn finish(app: &App, job: &SyncJob, lease: &Lease, now: Timestamp) -> Result<(), WorkError> {
+async fn finish(app: &App, job: &SyncJob, lease: &Lease, note: Option<&str>, now: Timestamp) -> Result<(), WorkError> {
     let tx = app.db.worker(job.athlete_id).await?;
     let zones = activities::newest_zones(&tx).await?;
     if let Some(name) = zones.iter().find_map(|zone| known_zone(zone)) {
         athletes::set_timezone(&tx, &name).await?;
     }
-    if sync_jobs::end(&tx, lease, Ending::Completed, now).await? {
+    detail_runs::ensure(&tx, now).await?;
+    if sync_jobs::end(&tx, lease, Ending::Completed(note), now).await? {
         tx.commit().await?;
         tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, activities = job.processed, failed = job.failed, "Completed job {}", job.id);
     }
@@ -184,29 +195,27 @@ fn known_zone(zone: &str) -> Option<String> {
     jiff::tz::TimeZone::get(name).ok()?.iana_name().map(str::to_owned)
 }
 
-async fn fail(app: &App, job: &SyncJob, lease: &Lease, sentence: &str, disconnects: bool, now: Timestamp) -> Result<(), WorkError> {
+async fn fail(app: &App, job: &SyncJob, lease: &Lease, sentence: &str, now: Timestamp) -> Result<(), WorkError> {
     let tx = app.db.worker(job.athlete_id).await?;
     if sync_jobs::end(&tx, lease, Ending::Failed(sentence), now).await? {
-        if disconnects {
-            strava_tokens::delete(&tx).await?;
-            athletes::mark_disconnected(&tx, now).await?;
-        }
         tx.commit().await?;
     }
     Ok(())
 }
 
-async fn hand_back(app: &App, job: &SyncJob, lease: &Lease, not_before: Timestamp) -> Result<(), DbError> {
-    let tx = app.db.worker(job.athlete_id).await?;
-    sync_jobs::give_back(&tx, lease, not_before, app.clock.now()).await?;
-    tx.commit().await
+async fn hand_back(app: &App, job: &SyncJob, lease: &Lease, rest: Rest) -> Result<(), DbError> {
+    sync_jobs::give_back(app.db.worker(job.athlete_id).await?, lease, rest, app.clock.now()).await
 }
 
-/// Gives the job back until then. A delayed message wakes it where SQS can wait that long, `process-pending` otherwise.
-async fn sleep(app: &App, job: &SyncJob, lease: &Lease, until: Timestamp, now: Timestamp) -> Result<(), WorkError> {
-    hand_back(app, job, lease, until).await?;
-    let delay_s = until.duration_since(now).as_secs();
-    if delay_s <= SEND_DELAY_S_MAX {
+/// Gives the job back until then, and a little later than others that wait for the same moment. A delayed message wakes
+/// it where SQS can wait that long, `process-pending` otherwise; and always a backfill that waits for a window to end,
+/// for they may be many, and that task wakes as many as there are calls.
+async fn sleep(app: &App, job: &SyncJob, lease: &Lease, rest: Rest, now: Timestamp) -> Result<(), WorkError> {
+    let not_before = rest.not_before + jitter(job.id);
+    hand_back(app, job, lease, Rest { not_before, ..rest }).await?;
+    let delay_s = not_before.duration_since(now).as_secs();
+    let is_one_of_many = job.lane == Lane::Backfill && rest.not_before == next_quarter_hour(now);
+    if delay_s <= SEND_DELAY_S_MAX && !is_one_of_many {
         app.queue.send(job.id, delay_s).await?;
     }
     Ok(())

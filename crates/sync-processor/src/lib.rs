@@ -1,18 +1,27 @@
 //! The worker: takes batches of the sync queue and the schedules' tasks, and works jobs off page by page.
 //!
-//! `job.rs` tells the life of one job, `page.rs` that of one page.
+//! `job.rs` tells the life of one job, `page.rs` that of one page, `details.rs` what follows when no job waits, `event.rs`
+//! the life of an event of Strava's; `cleanup.rs` is what happens at night. Every call of Strava passes `access.rs` and
+//! `budget.rs`, `failure.rs` says what a refusal means, and `grant.rs` asks whether a permission stands.
 
+mod access;
+mod budget;
+mod cleanup;
+mod details;
+mod event;
 mod failure;
+mod grant;
 mod job;
 mod page;
 mod tasks;
+mod vanished;
 
 use std::time::SystemTime;
 
 use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::Error;
 use runaway_core::clock::Clock;
-use runaway_core::config::{DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::config::{CleanupConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
 use runaway_core::db::Db;
 use runaway_core::queue::{Record, SyncMessage, SyncQueue, partial_failures};
 use runaway_core::strava::StravaClient;
@@ -37,6 +46,8 @@ pub struct App {
     pub vault: Vault,
     /// For continuations and wake-ups.
     pub queue: SyncQueue,
+    /// How long data are kept.
+    pub keep: CleanupConfig,
     /// The time.
     pub clock: Clock,
 }
@@ -47,13 +58,15 @@ impl App {
     /// # Errors
     /// Names every setting that is missing or senseless.
     pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let (database, strava, vault, queue) =
-            settings.read(|s| (DatabaseConfig::read(s), StravaConfig::read(s), VaultConfig::read(s), QueueConfig::read(s)))?;
+        let (database, strava, vault, queue, keep) = settings.read(|s| {
+            (DatabaseConfig::read(s), StravaConfig::read(s), VaultConfig::read(s), QueueConfig::read(s), CleanupConfig::read(s))
+        })?;
         Ok(Self {
             db: Db::new(&database, CONNECTIONS_MAX)?,
             strava: StravaClient::new(strava)?,
             vault: Vault::from_ring(&vault.token_keys)?,
             queue: SyncQueue::connect(&queue).await,
+            keep,
             clock: Clock::system(),
         })
     }
@@ -70,14 +83,15 @@ pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Val
         let response = partial_failures(&batch, async |record| work_on(app, record, deadline).await).await;
         return Ok(serde_json::to_value(response)?);
     }
-    let done = tasks::run(app, Task::of(&event)?).await?;
+    let done = tasks::run(app, Task::of(&event)?, deadline).await?;
     Ok(json!({ "done": done }))
 }
 
 /// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
 async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> bool {
     let outcome = match SyncMessage::parse(record.body) {
-        Ok(message) => job::work(app, message.job_id, deadline).await,
+        Ok(SyncMessage::Job { job_id }) => Box::pin(job::work(app, job_id, deadline)).await,
+        Ok(SyncMessage::Event { event_id }) => Box::pin(event::work(app, event_id)).await,
         Err(error) => {
             tracing::error!(message.id = record.message_id, cause = %error, "A message cannot be read; it goes to the dead letters");
             return false;
@@ -85,7 +99,11 @@ async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> bool {
     };
     if let Err(error) = &outcome {
         let cause = telemetry::chain(error);
-        tracing::error!(message.id = record.message_id, cause, "A job could not be worked on; its message will come again");
+        tracing::error!(
+            message.id = record.message_id,
+            cause,
+            "A message could not be dealt with; it will come again, and after five times go to the dead letters"
+        );
     }
     outcome.is_ok()
 }

@@ -73,6 +73,25 @@ impl TestDatabase {
         open(&self.app_url().parse().unwrap()).await
     }
 
+    /// Cuts every connection of the functions to the database and refuses new ones: what they see of a server that
+    /// restarts. Returns how many were cut.
+    pub async fn shut(&self) -> i64 {
+        // Only the same login may end a connection.
+        let app = self.app().await;
+        let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS false", self.name);
+        open(&self.admin).await.batch_execute(&sql).await.expect("shutting the database");
+        let sql = "
+            SELECT count(*) FILTER (WHERE pg_terminate_backend(pid)) FROM pg_stat_activity
+             WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()";
+        app.query_one(sql, &[]).await.expect("cutting connections").get(0)
+    }
+
+    /// Lets connections in again.
+    pub async fn reopen(&self) {
+        let sql = format!("ALTER DATABASE {} ALLOW_CONNECTIONS true", self.name);
+        open(&self.admin).await.batch_execute(&sql).await.expect("opening the database");
+    }
+
     /// One number that a statement of the owner's returns.
     pub async fn count(&self, sql: &str) -> i64 {
         self.owner().await.query_one(sql, &[]).await.expect("the counting statement").get(0)

@@ -14,6 +14,7 @@ pub mod issuer;
 pub mod logs;
 pub mod mixer;
 pub mod queue;
+pub mod runtime;
 pub mod traveller;
 pub mod wire;
 pub mod world;

@@ -38,9 +38,13 @@ pub struct LogCapture {
 impl LogCapture {
     /// Starts capturing on this thread.
     pub fn start() -> Self {
+        Self::start_at(tracing::Level::DEBUG)
+    }
+
+    /// Starts capturing on this thread, without what lies below a level: a long simulation would drown in it.
+    pub fn start_at(level: tracing::Level) -> Self {
         let buffer = Buffer::default();
-        let subscriber =
-            tracing_subscriber::fmt().json().flatten_event(true).with_max_level(tracing::Level::DEBUG).with_writer(buffer.clone()).finish();
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_writer(buffer.clone()).finish();
         Self { buffer: buffer.0, _guard: tracing::subscriber::set_default(subscriber) }
     }
 

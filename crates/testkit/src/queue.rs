@@ -2,6 +2,7 @@
 
 use aws_lambda_events::event::sqs::{SqsEvent, SqsMessage};
 use aws_sdk_sqs::Client;
+use aws_sdk_sqs::types::{DeleteMessageBatchRequestEntry, Message};
 use runaway_core::config::QueueConfig;
 use runaway_core::queue::SyncQueue;
 use uuid::Uuid;
@@ -43,10 +44,17 @@ impl TestQueue {
     /// Takes what is deliverable now, as the event SQS would hand to a function, and deletes it from the queue.
     pub async fn take(&self) -> SqsEvent {
         let answer = self.client.receive_message().queue_url(&self.url).max_number_of_messages(10).send().await.expect("receiving");
+        let messages = answer.messages.unwrap_or_default();
+        let handle = |(n, message): (usize, &Message)| {
+            let entry = DeleteMessageBatchRequestEntry::builder().id(n.to_string());
+            entry.receipt_handle(message.receipt_handle.as_deref().expect("a handle")).build().expect("an entry")
+        };
+        if !messages.is_empty() {
+            let entries = messages.iter().enumerate().map(handle).collect();
+            self.client.delete_message_batch().queue_url(&self.url).set_entries(Some(entries)).send().await.expect("deleting");
+        }
         let mut event = SqsEvent::default();
-        for message in answer.messages.unwrap_or_default() {
-            let handle = message.receipt_handle.expect("a handle");
-            self.client.delete_message().queue_url(&self.url).receipt_handle(handle).send().await.expect("deleting");
+        for message in messages {
             let mut record = SqsMessage::default();
             record.message_id = message.message_id;
             record.body = message.body;

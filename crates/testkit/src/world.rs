@@ -9,7 +9,7 @@ use runaway_core::vault::Vault;
 use secrecy::SecretString;
 use uuid::Uuid;
 
-use crate::fake_strava::Clock;
+use crate::fake_strava::{Clock, FIRST_SUBSCRIPTION_ID};
 use crate::logs::LogCapture;
 use crate::queue::TestQueue;
 use crate::{FakeClaude, FakeStrava, TestDatabase, TokenIssuer, issuer};
@@ -41,13 +41,21 @@ pub struct World {
     pub logs: LogCapture,
     /// A connected athlete's user, for tests with one.
     pub user_id: Uuid,
+    /// The webhook's secret path segment.
+    pub webhook_path: String,
+    /// What Strava repeats when it checks the webhook.
+    pub verify_token: String,
     token_keys: String,
 }
 
 impl World {
     /// Starts everything.
     pub async fn new() -> Self {
-        let logs = LogCapture::start();
+        Self::with_logs(LogCapture::start()).await
+    }
+
+    /// Starts everything with a log of another level.
+    pub async fn with_logs(logs: LogCapture) -> Self {
         let clock = Clock::default();
         let key: [u8; 32] = runaway_core::vault::random_bytes().expect("randomness");
         Self {
@@ -60,6 +68,8 @@ impl World {
             clock,
             logs,
             user_id: Uuid::new_v4(),
+            webhook_path: format!("path-{}", Uuid::new_v4().simple()),
+            verify_token: format!("verify-{}", Uuid::new_v4().simple()),
             token_keys: format!("test:{}", STANDARD.encode(key)),
         }
     }
@@ -82,7 +92,12 @@ impl World {
     /// What the functions read from their environment.
     pub fn settings(&self) -> Settings {
         let claude = self.claude.iter().flat_map(|claude| claude.settings("strava"));
-        let pairs = [
+        Settings::from_pairs(self.environment().into_iter().chain(claude))
+    }
+
+    /// The same as variables, for a function that runs as a process of its own.
+    pub fn environment(&self) -> [(&'static str, String); 16] {
+        [
             ("DATABASE_URL", self.database.app_url()),
             ("SYNC_QUEUE_URL", self.queue.config().sync_queue_url),
             ("JOURNAL_QUEUE_URL", self.journal_queue.url()),
@@ -95,9 +110,11 @@ impl World {
             ("STRAVA_OAUTH_BASE", self.strava.base_url()),
             ("STRAVA_CLIENT_ID", self.strava.client_id().to_owned()),
             ("STRAVA_CLIENT_SECRET", self.strava.client_secret().to_owned()),
+            ("STRAVA_WEBHOOK_PATH", self.webhook_path.clone()),
+            ("STRAVA_VERIFY_TOKEN", self.verify_token.clone()),
+            ("STRAVA_SUBSCRIPTION_ID", FIRST_SUBSCRIPTION_ID.to_string()),
             ("TOKEN_KEYS", self.token_keys.clone()),
-        ];
-        Settings::from_pairs(pairs.into_iter().chain(claude))
+        ]
     }
 
     /// A pool as a function has it.
@@ -117,8 +134,13 @@ impl World {
     }
 
     /// An athlete who has connected, with tokens that live for `ttl_s` seconds, belonging to `user_id`.
-    pub async fn connected_athlete(&self, id: i64, user_id: Uuid, activities: Vec<serde_json::Value>, ttl_s: i64) {
+    pub async fn connected_athlete(&self, id: i64, user_id: Uuid, activities: impl IntoIterator<Item = serde_json::Value>, ttl_s: i64) {
         self.strava.add_athlete(id, "Ada", activities);
+        self.connect(id, user_id, ttl_s).await;
+    }
+
+    /// The athlete connects, for the first time or again: tokens of before are dead.
+    pub async fn connect(&self, id: i64, user_id: Uuid, ttl_s: i64) {
         let pair = self.strava.connect(id, ALL_SCOPES, ttl_s);
         let tokens = Tokens {
             access: pair.access.into(),
@@ -149,6 +171,7 @@ impl World {
             claude.assert_nothing_unexpected();
             secrets.extend(claude.secrets());
         }
+        secrets.extend([self.webhook_path.clone(), self.verify_token.clone()]);
         self.logs.assert_clean(&secrets, expected_errors);
         let owner = self.database.owner().await;
         let sql = "SELECT relname::text FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace";

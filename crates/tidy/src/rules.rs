@@ -11,7 +11,7 @@ const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 /// Variables that are the runtime's and not settings of ours.
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
 /// Tasks that the workers know.
-const TASKS: [&str; 3] = ["process-pending", "reset-stuck", "due-weeks"];
+const TASKS: [&str; 5] = ["process-pending", "reset-stuck", "cleanup", "sweep", "due-weeks"];
 /// Paths that no function owns, as the local router names them, and the function that says so.
 const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
 const UNOWNED_FUNCTION: &str = "job-status";
@@ -75,13 +75,13 @@ pub fn queues(template: &Template) -> Vec<String> {
     broken
 }
 
-/// Schedules: a rate that can be read, a task that exists, and every task scheduled.
+/// Schedules: a time that can be read, a task that exists, and every task scheduled.
 pub fn schedules(template: &Template) -> Vec<String> {
     let mut broken = Vec::new();
     let mut scheduled = BTreeSet::new();
     for schedule in template.functions.iter().flat_map(|function| &function.schedules) {
-        if schedule.period_s().is_none() {
-            broken.push(format!("the schedule {} has the unreadable rate {}", schedule.name, schedule.expression));
+        if schedule.timing().is_none() {
+            broken.push(format!("the schedule {} has the unreadable time {}", schedule.name, schedule.expression));
         }
         let input: serde_json::Value = serde_json::from_str(&schedule.input).unwrap_or_default();
         match input["task"].as_str() {

@@ -50,7 +50,7 @@ pub struct QueueSource {
 pub struct Schedule {
     /// Its name inside the function.
     pub name: String,
-    /// `rate(5 minutes)`.
+    /// `rate(5 minutes)` or `cron(0 2 * * ? *)`.
     pub expression: String,
     /// The event, JSON.
     pub input: String,
@@ -67,17 +67,42 @@ pub struct Queue {
     pub redrive: Option<(String, u32)>,
 }
 
+/// When a schedule runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Timing {
+    /// Again and again, after so many seconds.
+    Every {
+        /// Length of the period.
+        period_s: u64,
+    },
+    /// Once a day at this time, UTC.
+    Daily {
+        /// 0 to 23.
+        hour: i8,
+        /// 0 to 59.
+        minute: i8,
+    },
+}
+
 impl Schedule {
-    /// Length of a `rate(…)` in seconds.
-    pub fn period_s(&self) -> Option<u64> {
-        let (number, unit) = self.expression.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    /// What a `rate(5 minutes)` or a daily `cron(0 2 * * ? *)` means; `None` for every other expression.
+    pub fn timing(&self) -> Option<Timing> {
+        let inside = |word: &str| self.expression.strip_prefix(word)?.strip_prefix('(')?.strip_suffix(')');
+        if let Some(fields) = inside("cron") {
+            let (minute, rest) = fields.split_once(' ')?;
+            let hour: i8 = rest.strip_suffix(" * * ? *")?.parse().ok()?;
+            let minute: i8 = minute.parse().ok()?;
+            return ((0..24).contains(&hour) && (0..60).contains(&minute)).then_some(Timing::Daily { hour, minute });
+        }
+        let (number, unit) = inside("rate")?.split_once(' ')?;
         let unit_s = match unit.trim_end_matches('s') {
             "minute" => 60,
             "hour" => 3600,
             "day" => 86_400,
             _ => return None,
         };
-        Some(number.parse::<u64>().ok()? * unit_s)
+        let period_s = number.parse::<u64>().ok()? * unit_s;
+        (period_s > 0).then_some(Timing::Every { period_s })
     }
 }
 
@@ -176,5 +201,23 @@ fn queue(id: &str, resource: &Value) -> Queue {
         logical_id: id.to_owned(),
         visibility_timeout_s: properties["VisibilityTimeout"].as_u64().unwrap_or(VISIBILITY_DEFAULT_S),
         redrive: referred(&redrive["deadLetterTargetArn"]).zip(receive_count_max),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_and_daily_times_are_read_and_nothing_else() {
+        let timing = |expression: &str| Schedule { name: String::new(), expression: expression.to_owned(), input: String::new() }.timing();
+        assert_eq!(timing("rate(5 minutes)"), Some(Timing::Every { period_s: 300 }));
+        assert_eq!(timing("rate(1 day)"), Some(Timing::Every { period_s: 86_400 }));
+        assert_eq!(timing("cron(30 2 * * ? *)"), Some(Timing::Daily { hour: 2, minute: 30 }));
+        for unread in
+            ["rate(five minutes)", "rate(0 minutes)", "cron(0 24 * * ? *)", "cron(0 2 * * MON *)", "cron(0 2 * * ? *", "at(2026-01-01)"]
+        {
+            assert_eq!(timing(unread), None, "{unread}");
+        }
     }
 }

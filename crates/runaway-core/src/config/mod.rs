@@ -13,6 +13,10 @@ pub use model::{ClaudeConfig, Effort, ModelConfig};
 use secrecy::SecretString;
 use url::Url;
 
+mod events;
+
+pub use events::{CleanupConfig, WebhookConfig};
+
 /// The setting that names the Secrets Manager document; where it is set, the stricter rules of production hold.
 pub const SECRET_ARN: &str = "RUNAWAY_SECRET_ARN";
 
@@ -51,6 +55,14 @@ pub const SETTINGS: &[Setting] = &[
     plain("STRAVA_OAUTH_BASE", "Strava's sign-in, https://www.strava.com"),
     plain("STRAVA_CLIENT_ID", "The application's id at Strava"),
     secret("STRAVA_CLIENT_SECRET", "The application's secret at Strava"),
+    secret("STRAVA_WEBHOOK_PATH", "The secret last segment of the webhook's address: 16 to 128 letters, digits, - or _"),
+    secret("STRAVA_VERIFY_TOKEN", "What Strava repeats when the subscription is made; at least 16 characters"),
+    plain("STRAVA_SUBSCRIPTION_ID", "The subscription's id, printed by `make webhook`; without it no event is believed"),
+    plain(
+        "ERASE_AFTER_DISCONNECT_DAYS",
+        "Days from a disconnection to the erasure of what came from Strava; 30 where absent, 0 erases at once",
+    ),
+    plain("RETENTION_DAYS", "Days for which what came from Strava is held; absent: without limit"),
     secret("TOKEN_KEYS", "Keys that seal tokens: id:base64,id:base64, 32 bytes each; the first seals"),
     plain("ANTHROPIC_BASE_URL", "Claude's API, https://api.anthropic.com; needed where ANTHROPIC_API_KEY is set"),
     secret("ANTHROPIC_API_KEY", "Optional: the key of Claude's API; without it nothing is sent to a model"),
@@ -181,6 +193,16 @@ impl Reader<'_> {
         text.trim_end_matches('/').to_owned()
     }
 
+    /// A whole number of at least `min`; `None` where absent.
+    fn number(&mut self, name: &str, min: i64) -> Option<i64> {
+        let text = self.settings.0.get(name)?;
+        let number = text.parse().ok().filter(|number| *number >= min);
+        if number.is_none() {
+            self.problem(name, &format!("is not a whole number of at least {min}"));
+        }
+        number
+    }
+
     fn database(&mut self, name: &str) -> SecretString {
         let text = self.text(name);
         match text.parse::<tokio_postgres::Config>() {
@@ -305,7 +327,7 @@ impl StravaConfig {
     }
 }
 
-/// The queue of sync jobs.
+/// The queue of sync jobs and events.
 #[derive(Debug, Clone)]
 pub struct QueueConfig {
     /// Address of the queue.

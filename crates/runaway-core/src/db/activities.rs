@@ -69,29 +69,60 @@ pub struct Unreadable {
     pub reason: String,
 }
 
+impl Unreadable {
+    /// A whole answer that is not what was asked for.
+    pub fn answer(body: &str, reason: &str) -> Self {
+        let verbatim = text(body);
+        Self { content_hash: crate::vault::fingerprint(verbatim.as_bytes()), verbatim, reason: reason.to_owned() }
+    }
+}
+
 /// Saves one page of summaries: three statements in one flight, whatever the page's length. A row that has not
 /// changed is not written again, and details fetched earlier stay.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn save_page(tx: &WorkerTx, page: &[ListedSummary], unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
+    let activities: Vec<&Activity> = page.iter().map(|listed| &listed.activity).collect();
     let (activities, raw, aside) = tokio::join!(
         biased;
-        upsert(tx, page, now),
+        upsert(tx, &activities, now),
         keep_verbatim(tx, page, now),
         keep_aside(tx, unreadable, now),
     );
     activities.and(raw).and(aside)
 }
 
-async fn upsert(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) -> Result<(), DbError> {
+/// Writes an activity that was asked for by itself; its verbatim object is kept with its details.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn save_one(tx: &WorkerTx, activity: &Activity, now: Timestamp) -> Result<(), DbError> {
+    upsert(tx, &[activity], now).await
+}
+
+/// Deletes an activity that is gone at Strava, with everything that hangs on it; the sums of its day follow. `false`
+/// where it is not held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
+    let sql = "DELETE FROM activities WHERE athlete_id = $1 AND id = $2 RETURNING 1";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
+}
+
+/// Writes rows, leaves unchanged ones alone, and has the details of changed ones fetched anew.
+async fn upsert(tx: &WorkerTx, page: &[&Activity], now: Timestamp) -> Result<(), DbError> {
     let names = || COLUMNS.iter().map(|(name, _)| *name);
     let list = |form: &dyn Fn(&str) -> String| names().map(form).collect::<Vec<_>>().join(", ");
     let sql = format!(
-        "INSERT INTO activities AS a (id, athlete_id, created_at, updated_at, {columns})
+        "WITH written AS (INSERT INTO activities AS a (id, athlete_id, created_at, updated_at, {columns})
          SELECT x.id, $1, $3, $3, {sources} FROM jsonb_to_recordset($2::text::jsonb) AS x (id bigint, {typed}) ORDER BY x.id
          ON CONFLICT (id) DO UPDATE SET updated_at = $3, {assignments}
-          WHERE a.athlete_id = excluded.athlete_id AND ({olds}) IS DISTINCT FROM ({news})",
+          WHERE a.athlete_id = excluded.athlete_id AND ({olds}) IS DISTINCT FROM ({news})
+         RETURNING id)
+         UPDATE activity_details SET state = 'missing', streams = 'missing', attempts = 0, next_try_at = 'epoch'
+          WHERE activity_id IN (SELECT id FROM written)",
         columns = list(&|name| name.to_owned()),
         sources = list(&|name| format!("x.{name}")),
         typed = COLUMNS.iter().map(|(name, sql_type)| format!("{name} {sql_type}")).collect::<Vec<_>>().join(", "),
@@ -106,7 +137,7 @@ async fn upsert(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) -> Result
             name => format!("excluded.{name}"),
         }),
     );
-    let rows = Value::Array(page.iter().map(|listed| row(&listed.activity)).collect()).to_string();
+    let rows = Value::Array(page.iter().map(|activity| row(activity)).collect()).to_string();
     let params: Params<'_> = &[(&tx.athlete_id(), Type::INT8), (&rows, Type::TEXT), (&now, Type::TIMESTAMPTZ)];
     tx.tx().query(&sql, params).await?;
     Ok(())
@@ -126,7 +157,11 @@ async fn keep_verbatim(tx: &WorkerTx, page: &[ListedSummary], now: Timestamp) ->
     Ok(())
 }
 
-async fn keep_aside(tx: &WorkerTx, unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
+/// Keeps what could not be read; the same object is kept once.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn keep_aside(tx: &WorkerTx, unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
     if unreadable.is_empty() {
         return Ok(());
     }

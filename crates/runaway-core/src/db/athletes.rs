@@ -69,7 +69,7 @@ pub async fn connect(tx: &SystemTx, user_id: Uuid, profile: &Profile, now: Times
             profile = excluded.profile, city = excluded.city, state = excluded.state, country = excluded.country,
             sex = excluded.sex, weight = coalesce(excluded.weight, a.weight), premium = excluded.premium,
             member_since = excluded.member_since, strava_connected = true, strava_connected_at = excluded.strava_connected_at,
-            strava_disconnected_at = NULL, updated_at = excluded.updated_at
+            strava_disconnected_at = NULL, strava_erased_at = NULL, updated_at = excluded.updated_at
          WHERE a.auth_user_id IS NULL OR a.auth_user_id = excluded.auth_user_id
         RETURNING a.id";
     let params: super::tx::Params<'_> = &[
@@ -105,13 +105,87 @@ pub async fn set_timezone(tx: &WorkerTx, iana_name: &str) -> Result<(), DbError>
     Ok(())
 }
 
-/// Marks the athlete as no longer connected, because Strava refuses the tokens.
+/// The athlete, with the row locked until the transaction ends; rows that refer to it can still be written.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn lock(tx: &SystemTx, athlete_id: i64) -> Result<Option<OwnAthlete>, DbError> {
+    let sql = "SELECT id, strava_connected FROM athletes WHERE id = $1 FOR NO KEY UPDATE";
+    let row = tx.tx().query_opt(sql, &[(&athlete_id, Type::INT8)]).await?;
+    row.map(|row| Ok(OwnAthlete { id: row.try_get(0)?, connected: row.try_get(1)? })).transpose()
+}
+
+/// Marks the athlete as no longer connected.
 ///
 /// # Errors
 /// See [`DbError`].
 pub async fn mark_disconnected(tx: &WorkerTx, now: Timestamp) -> Result<(), DbError> {
     let sql =
         "UPDATE athletes SET strava_connected = false, strava_disconnected_at = $2, updated_at = $2 WHERE id = $1 AND strava_connected";
+    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&now, Type::TIMESTAMPTZ)]).await?;
+    Ok(())
+}
+
+/// Deletes the athlete, and with it whatever still refers to it. `false` where another call was faster.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete(tx: &WorkerTx) -> Result<bool, DbError> {
+    let sql = "DELETE FROM athletes WHERE id = $1 RETURNING 1";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8)]).await?.is_some())
+}
+
+/// Athletes whose connection ended before then and of whom something of Strava's is still held, longest ago first.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn to_erase(tx: &SystemTx, disconnected_until: Timestamp, rows_max: i64) -> Result<Vec<i64>, DbError> {
+    let sql = "
+        SELECT id FROM athletes WHERE NOT strava_connected AND strava_erased_at IS NULL AND strava_disconnected_at <= $1
+         ORDER BY strava_disconnected_at, id LIMIT $2";
+    let rows = tx.tx().query(sql, &[(&disconnected_until, Type::TIMESTAMPTZ), (&rows_max, Type::INT8)]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Locks the athlete against connecting again until the transaction ends; `false` where that has happened already.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn lock_disconnected(tx: &WorkerTx) -> Result<bool, DbError> {
+    let sql = "SELECT 1 FROM athletes WHERE id = $1 AND NOT strava_connected AND strava_erased_at IS NULL FOR NO KEY UPDATE";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8)]).await?.is_some())
+}
+
+/// Empties what Strava said of the athlete and notes that nothing of Strava's is left.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn forget_profile(tx: &WorkerTx, now: Timestamp) -> Result<(), DbError> {
+    let sql = "
+        UPDATE athletes SET first_name = NULL, last_name = NULL, profile = NULL, city = NULL, state = NULL, country = NULL, sex = NULL,
+               weight = NULL, premium = NULL, timezone = 'UTC', member_since = NULL, strava_erased_at = $2, updated_at = $2
+         WHERE id = $1";
+    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&now, Type::TIMESTAMPTZ)]).await?;
+    Ok(())
+}
+
+/// Athletes whose retention was not looked after since then, those first that wait for longest.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn to_retain(tx: &SystemTx, ran_before: Timestamp, rows_max: i64) -> Result<Vec<i64>, DbError> {
+    let sql = "
+        SELECT id FROM athletes WHERE retention_ran_at IS NULL OR retention_ran_at < $1 ORDER BY retention_ran_at NULLS FIRST, id LIMIT $2";
+    let rows = tx.tx().query(sql, &[(&ran_before, Type::TIMESTAMPTZ), (&rows_max, Type::INT8)]).await?;
+    rows.iter().map(|row| Ok(row.try_get(0)?)).collect()
+}
+
+/// Notes that nothing of the athlete's is older than the retention.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn mark_retained(tx: &WorkerTx, now: Timestamp) -> Result<(), DbError> {
+    let sql = "UPDATE athletes SET retention_ran_at = $2 WHERE id = $1";
     tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&now, Type::TIMESTAMPTZ)]).await?;
     Ok(())
 }

@@ -8,20 +8,29 @@
 pub mod activities;
 pub mod activity_lists;
 pub mod athlete_days;
+pub mod athlete_tables;
 pub mod athletes;
 pub mod best_efforts;
 pub mod coach_memory;
 pub mod conversations;
+pub mod detail_runs;
+pub mod details;
+pub mod erasure_receipts;
 pub mod journal;
 pub mod oauth_states;
+pub mod pending_revocations;
 mod pool;
+pub mod rate_budget;
 pub mod request_limits;
+pub mod strava_events;
 pub mod strava_tokens;
+pub mod sweep;
 pub mod sync_jobs;
 mod tx;
+pub mod vanished;
 
 pub use pool::{Db, connector};
-pub use tx::{AthleteTx, JobAccess, OneAthleteTx, SystemTx, WorkerTx};
+pub use tx::{AthleteTx, EventAccess, JobAccess, OneAthleteTx, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.
 #[derive(Debug, thiserror::Error)]
@@ -47,8 +56,9 @@ impl From<tokio_postgres::Error> for DbError {
         }
         match error.as_db_error() {
             Some(db) if db.constraint().is_some() => Self::Constraint(db.constraint().unwrap_or_default().to_owned(), error),
-            // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had.
-            Some(db) if ["57", "53", "08", "55"].contains(&&db.code().code()[..2]) => {
+            // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had;
+            // 40: given way to another transaction.
+            Some(db) if ["57", "53", "08", "55", "40"].contains(&&db.code().code()[..2]) => {
                 Self::Unavailable("it refused for now", Some(error.into()))
             }
             Some(_) => Self::Statement(error),

@@ -51,3 +51,12 @@ pub async fn take(tx: &SystemTx, state_hash: &[u8], now: Timestamp) -> Result<Op
     let row = tx.tx().query_opt(sql, &[(&state_hash, Type::BYTEA), (&now, Type::TIMESTAMPTZ)]).await?;
     row.map(|row| Ok(Begun { user_id: row.try_get(0)?, redirect: row.try_get(1)? })).transpose()
 }
+
+/// Deletes what has expired; returns how many.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_expired(tx: &SystemTx, now: Timestamp) -> Result<usize, DbError> {
+    let sql = "DELETE FROM oauth_states WHERE expires_at <= $1 RETURNING 1";
+    Ok(tx.tx().query(sql, &[(&now, Type::TIMESTAMPTZ)]).await?.len())
+}

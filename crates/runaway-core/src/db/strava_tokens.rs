@@ -53,6 +53,15 @@ pub async fn get(tx: &WorkerTx) -> Result<Option<SealedTokens>, DbError> {
     tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8)]).await?.as_ref().map(from_row).transpose()
 }
 
+/// What the athlete has granted; nothing where no tokens are held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn scopes(tx: &WorkerTx) -> Result<Vec<String>, DbError> {
+    let row = tx.tx().query_opt("SELECT scopes FROM strava_tokens WHERE athlete_id = $1", &[(&tx.athlete_id(), Type::INT8)]).await?;
+    Ok(row.map(|row| row.try_get(0)).transpose()?.unwrap_or_default())
+}
+
 /// The tokens, with their row locked until the transaction ends: whoever waits here sees what the one before wrote.
 ///
 /// # Errors
@@ -86,4 +95,14 @@ pub async fn replace(tx: &WorkerTx, tokens: &SealedTokens, now: Timestamp) -> Re
 pub async fn delete(tx: &WorkerTx) -> Result<(), DbError> {
     tx.tx().query("DELETE FROM strava_tokens WHERE athlete_id = $1", &[(&tx.athlete_id(), Type::INT8)]).await?;
     Ok(())
+}
+
+/// Removes the tokens that Strava refused, recognised by the sealed refresh token; `false` where they have been
+/// replaced since.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_refused(tx: &WorkerTx, refresh_token: &[u8]) -> Result<bool, DbError> {
+    let sql = "DELETE FROM strava_tokens WHERE athlete_id = $1 AND refresh_token = $2 RETURNING 1";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&refresh_token, Type::BYTEA)]).await?.is_some())
 }

@@ -58,9 +58,13 @@ impl Tx {
         Ok(self.query(sql, params).await?.into_iter().next())
     }
 
-    async fn send(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+    fn client(&self) -> Result<&Client, DbError> {
         let connection = self.connection.as_ref().ok_or(DbError::Unavailable("the transaction is over", None))?;
-        let client: &Client = connection;
+        Ok(connection)
+    }
+
+    async fn send(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let client = self.client()?;
         if self.begun.swap(true, Ordering::Relaxed) {
             return Ok(client.query_typed(sql, params).await?);
         }
@@ -83,14 +87,30 @@ impl Tx {
         Ok(rows?)
     }
 
+    /// Runs the last statement and commits, all in one flight. The statement's own result is looked at first: COMMIT
+    /// after a failed one answers "done" too.
+    async fn finish_with(mut self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        if self.failed.load(Ordering::Relaxed) {
+            return Err(DbError::Unavailable("a statement of the transaction failed", None));
+        }
+        let both = async {
+            tokio::join!(biased; self.send(sql, params), async { self.client()?.batch_execute("COMMIT").await.map_err(DbError::from) })
+        };
+        let (rows, committed) =
+            tokio::time::timeout(STATEMENT_TIMEOUT, both).await.map_err(|_| DbError::Unavailable("a statement took too long", None))?;
+        let rows = rows?;
+        committed?;
+        drop(self.connection.take());
+        Ok(rows)
+    }
+
     /// Commits. COMMIT answers "done" even where the server rolls back, so every statement must have been looked at.
     async fn commit(mut self) -> Result<(), DbError> {
         if self.failed.load(Ordering::Relaxed) {
             return Err(DbError::Unavailable("a statement of the transaction failed", None));
         }
         if self.begun.load(Ordering::Relaxed) {
-            let client: &Client = self.connection.as_ref().ok_or(DbError::Unavailable("the transaction is over", None))?;
-            tokio::time::timeout(STATEMENT_TIMEOUT, client.batch_execute("COMMIT"))
+            tokio::time::timeout(STATEMENT_TIMEOUT, self.client()?.batch_execute("COMMIT"))
                 .await
                 .map_err(|_| DbError::Unavailable("COMMIT took too long", None))??;
         }
@@ -140,11 +160,21 @@ impl WorkerTx {
     pub fn athlete_id(&self) -> i64 {
         self.1
     }
+
+    /// Runs the transaction's last statement and commits, in one flight.
+    pub(super) async fn finish_with(self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        self.0.finish_with(sql, params).await
+    }
 }
 
 impl SystemTx {
     pub(super) fn new(connection: Object) -> Self {
         Self(Tx::new(connection, "runaway_system", String::new(), String::new()))
+    }
+
+    /// Runs the transaction's last statement and commits, in one flight.
+    pub(super) async fn finish_with(self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        self.0.finish_with(sql, params).await
     }
 }
 
@@ -184,6 +214,11 @@ pub(crate) use sealed::Scope;
 pub trait JobAccess: Scope {}
 impl JobAccess for AthleteTx {}
 impl JobAccess for SystemTx {}
+
+/// A transaction that works an event off: the athlete's worker or the system.
+pub trait EventAccess: Scope {}
+impl EventAccess for WorkerTx {}
+impl EventAccess for SystemTx {}
 
 impl Scope for OneAthleteTx {
     #[expect(private_interfaces, reason = "no other room can name the transaction inside")]

@@ -4,6 +4,7 @@ mod activity;
 mod coverage;
 mod fitness;
 mod intensity;
+mod lane;
 mod load;
 mod progress;
 mod race;
@@ -23,6 +24,7 @@ pub use intensity::{
     EASY_BELOW_RESERVE_SHARE, HARD_FROM_RESERVE_SHARE, Intensity, IntensitySplit, SPLIT_BASIS, ZONE_BORDERS, heart_rate_at, intensity,
     zones,
 };
+pub use lane::Lane;
 pub use load::{
     Effort, HeartRate, Load, LoadSum, MAX_SEEN_ON_DAYS, Method, PLAUSIBLE_MAX_BPM, Physiology, Sex, THRESHOLD_RESERVE_SHARE, load, stress,
     training_impulse,
@@ -38,4 +40,4 @@ pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
 pub use sport::Family;
 pub use training_state::{DayOfTraining, INTENSITY_DAYS, LongestRun, TrainingState, training_state};
 pub use walk::{ListedActivity, NextPage, Walk, WalkStep};
-pub use window::{next_daily_window, next_quarter_hour};
+pub use window::{day_number, next_daily_window, next_quarter_hour, quarter_number};

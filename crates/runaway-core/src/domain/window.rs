@@ -7,6 +7,16 @@ const SHORT_WINDOW_S: i64 = 15 * 60;
 /// Length of the daily window in seconds.
 const DAILY_WINDOW_S: i64 = 24 * 60 * 60;
 
+/// The quarter hour an instant lies in, counted from 1970.
+pub fn quarter_number(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(SHORT_WINDOW_S)
+}
+
+/// The day in UTC an instant lies in, counted from 1970.
+pub fn day_number(now: Timestamp) -> i64 {
+    now.as_second().div_euclid(DAILY_WINDOW_S)
+}
+
 /// The start of the next quarter hour.
 pub fn next_quarter_hour(now: Timestamp) -> Timestamp {
     next_multiple(now, SHORT_WINDOW_S)

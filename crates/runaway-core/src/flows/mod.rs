@@ -1,7 +1,9 @@
 //! What two functions do alike, and nothing else.
 
+mod endings;
 mod start_sync;
 mod strava_access;
 
+pub use endings::{Revocation, disconnect, lose_connection, revoke};
 pub use start_sync::{Started, start_sync};
-pub use strava_access::{AccessError, fresh_token, seal_tokens};
+pub use strava_access::{AccessError, Grant, check_grant, fresh_token, seal_tokens};

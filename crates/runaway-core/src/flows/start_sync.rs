@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::db::sync_jobs::{self, SyncJob};
 use crate::db::{DbError, JobAccess};
-use crate::domain::SyncBounds;
+use crate::domain::{Lane, SyncBounds};
 
 /// The job that answers a request.
 #[derive(Debug)]
@@ -34,7 +34,14 @@ pub async fn start_sync(
     for _ in 0..2 {
         let unfinished = sync_jobs::unfinished(tx, athlete_id).await?;
         if let Some(job) = unfinished.iter().find(|job| job.bounds.covers(request)) {
-            return Ok(Started { job: job.clone(), is_new: false, needs_message: false });
+            let lane = Lane::of_request(request, now);
+            if lane >= job.lane {
+                return Ok(Started { job: job.clone(), is_new: false, needs_message: false });
+            }
+            // An incremental catch-up need not wait for its turn in the daily comparison, a whole history's turn stays its own.
+            let needs_message = job.bounds.sync_type == request.sync_type;
+            let job = if needs_message { sync_jobs::hasten(tx, job.id, lane, now).await? } else { job.clone() };
+            return Ok(Started { job, is_new: false, needs_message });
         }
         if let Some(job) = unfinished.iter().find(|job| job.bounds.sync_type == request.sync_type) {
             let job = sync_jobs::widen(tx, job.id, &job.bounds.widened_by(request), now).await?;

@@ -68,6 +68,37 @@ pub async fn fresh_token(
     Ok(tokens.access)
 }
 
+/// Whether the athlete's permission stands, as Strava says now.
+#[derive(Debug)]
+pub enum Grant {
+    /// Strava gave a token.
+    Stands,
+    /// Strava does not know the refresh token any more; this is it, sealed.
+    Refused(Vec<u8>),
+    /// No token is held: the connection has ended already.
+    NotHeld,
+}
+
+/// Asks Strava by a refresh whether the permission stands. While much is left of the access token, Strava hands out the
+/// same one again: asking changes nothing.
+///
+/// # Errors
+/// See [`AccessError`]; a refusal of the token is no error.
+pub async fn check_grant(db: &Db, vault: &Vault, strava: &StravaClient, athlete_id: i64, now: Timestamp) -> Result<Grant, AccessError> {
+    let tx = db.worker(athlete_id).await?;
+    let Some(sealed) = strava_tokens::lock(&tx).await? else {
+        return Ok(Grant::NotHeld);
+    };
+    let refresh_token = vault.open(Purpose::StravaRefreshToken, athlete_id, &sealed.refresh_token)?;
+    match strava.refresh(&refresh_token).await {
+        Ok(tokens) => store(&tx, vault, &tokens, now).await?,
+        Err(StravaError::GrantRejected) => return Ok(Grant::Refused(sealed.refresh_token)),
+        Err(error) => return Err(error.into()),
+    }
+    tx.commit().await?;
+    Ok(Grant::Stands)
+}
+
 async fn store(tx: &WorkerTx, vault: &Vault, tokens: &Tokens, now: Timestamp) -> Result<(), AccessError> {
     let sealed = seal_tokens(vault, tx.athlete_id(), tokens)?;
     strava_tokens::replace(tx, &sealed, now).await?;

@@ -51,10 +51,18 @@ impl Call {
     /// # Errors
     /// 413 for a body that is too large, 400 for one that is no JSON object.
     pub fn fields(&self) -> Result<Fields, ApiError> {
+        Fields::parse(self.body()?)
+    }
+
+    /// The body as it came, for what is signed.
+    ///
+    /// # Errors
+    /// 413 for a body that is too large.
+    pub fn body(&self) -> Result<&[u8], ApiError> {
         if self.body.len() > BODY_BYTES_MAX {
             return Err(ApiError::PayloadTooLarge { bytes_max: BODY_BYTES_MAX });
         }
-        Fields::parse(&self.body)
+        Ok(&self.body)
     }
 
     /// Whether the caller wants server-sent events.

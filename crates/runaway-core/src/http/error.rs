@@ -21,6 +21,9 @@ pub enum ApiError {
     /// 403.
     #[error("This athlete is not yours.")]
     Forbidden,
+    /// 403 where no athlete is concerned, with a sentence of its own.
+    #[error("{0}")]
+    Refused(&'static str),
     /// 404 with the resource's own code.
     #[error("{message}")]
     NotFound {
@@ -81,7 +84,7 @@ impl ApiError {
         match self {
             Self::InvalidRequest(_) => StatusCode::BAD_REQUEST,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
-            Self::Forbidden => StatusCode::FORBIDDEN,
+            Self::Forbidden | Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
@@ -96,7 +99,7 @@ impl ApiError {
         match self {
             Self::InvalidRequest(_) => "INVALID_REQUEST",
             Self::Unauthorized => "UNAUTHORIZED",
-            Self::Forbidden => "FORBIDDEN",
+            Self::Forbidden | Self::Refused(_) => "FORBIDDEN",
             Self::NotFound { code, .. } => code,
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::PayloadTooLarge { .. } => "PAYLOAD_TOO_LARGE",
@@ -170,6 +173,7 @@ mod tests {
             (ApiError::field("after", "is not a number"), 400, "INVALID_REQUEST"),
             (ApiError::Unauthorized, 401, "UNAUTHORIZED"),
             (ApiError::Forbidden, 403, "FORBIDDEN"),
+            (ApiError::Refused("No."), 403, "FORBIDDEN"),
             (ApiError::no_athlete(), 404, "ATHLETE_NOT_FOUND"),
             (ApiError::no_such_path(), 404, "NOT_FOUND"),
             (ApiError::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),

@@ -4,12 +4,20 @@ use jiff::civil::Date;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// What a record of the sync queue asks for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SyncMessage {
-    /// The job to work on.
-    pub job_id: Uuid,
+/// What a record of the sync queue asks for. Messages under way outlive a deployment: what was once a message stays one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, deny_unknown_fields)]
+pub enum SyncMessage {
+    /// A job to work on.
+    Job {
+        /// Its id.
+        job_id: Uuid,
+    },
+    /// An event of Strava's to work off.
+    Event {
+        /// Its id.
+        event_id: Uuid,
+    },
 }
 
 /// What a record of the journal queue asks for.
@@ -37,8 +45,19 @@ impl SyncMessage {
     }
 
     /// The body of a record.
-    pub fn to_body(&self) -> String {
-        format!(r#"{{"job_id":"{}"}}"#, self.job_id)
+    pub fn to_body(self) -> String {
+        match self {
+            Self::Job { job_id } => format!(r#"{{"job_id":"{job_id}"}}"#),
+            Self::Event { event_id } => format!(r#"{{"event_id":"{event_id}"}}"#),
+        }
+    }
+
+    /// The row it names.
+    pub const fn id(self) -> Uuid {
+        match self {
+            Self::Job { job_id } => job_id,
+            Self::Event { event_id } => event_id,
+        }
     }
 }
 
@@ -79,10 +98,18 @@ mod tests {
 
     #[test]
     fn messages_under_way_can_always_be_read() {
-        let body = r#"{"job_id":"0198c0de-0000-7000-8000-000000000001"}"#;
-        let message = SyncMessage::parse(body).unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!(message.to_body(), body);
-        for bad in ["", "null", "{}", r#"{"job_id":7}"#, r#"{"job_id":"0198c0de-0000-7000-8000-000000000001","x":1}"#] {
+        for body in [r#"{"job_id":"0198c0de-0000-7000-8000-000000000001"}"#, r#"{"event_id":"0198c0de-0000-7000-8000-000000000001"}"#] {
+            let message = SyncMessage::parse(body).unwrap_or_else(|error| panic!("{error}"));
+            assert_eq!(message.to_body(), body);
+        }
+        for bad in [
+            "",
+            "null",
+            "{}",
+            r#"{"job_id":7}"#,
+            r#"{"job_id":"0198c0de-0000-7000-8000-000000000001","x":1}"#,
+            r#"{"event_id":"0198c0de-0000-7000-8000-000000000001","job_id":"0198c0de-0000-7000-8000-000000000001"}"#,
+        ] {
             assert!(SyncMessage::parse(bad).is_err(), "{bad}");
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use aws_config::BehaviorVersion;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
+use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
 use uuid::Uuid;
 
 use super::{JournalMessage, SyncMessage};
@@ -12,6 +13,8 @@ use crate::config::{JournalQueueConfig, QueueConfig};
 
 /// The longest delay SQS knows.
 pub const SEND_DELAY_S_MAX: i64 = 900;
+/// The most messages one request carries.
+const BATCH_MAX: usize = 10;
 /// Tries of one send.
 const SEND_TRIES_MAX: u32 = 3;
 /// All tries together.
@@ -54,7 +57,7 @@ impl Queue {
     }
 }
 
-/// The queue of sync jobs.
+/// The queue of sync jobs and of Strava's events.
 #[derive(Debug, Clone)]
 pub struct SyncQueue(Queue);
 
@@ -64,12 +67,47 @@ impl SyncQueue {
         Self(Queue::connect(&config.sync_queue_url).await)
     }
 
-    /// Sends the job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    /// Sends a job's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
     ///
     /// # Errors
     /// [`QueueError`] after three tries.
     pub async fn send(&self, job_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
-        self.0.send(SyncMessage { job_id }.to_body(), delay_s).await
+        self.send_message(SyncMessage::Job { job_id }, delay_s).await
+    }
+
+    /// Sends an event's id, to be delivered after `delay_s` seconds, at most [`SEND_DELAY_S_MAX`].
+    ///
+    /// # Errors
+    /// [`QueueError`] after three tries.
+    pub async fn send_event(&self, event_id: Uuid, delay_s: i64) -> Result<(), QueueError> {
+        self.send_message(SyncMessage::Event { event_id }, delay_s).await
+    }
+
+    async fn send_message(&self, message: SyncMessage, delay_s: i64) -> Result<(), QueueError> {
+        self.0.send(message.to_body(), delay_s).await
+    }
+
+    /// Sends many ids at once.
+    ///
+    /// # Errors
+    /// [`QueueError`] for the first that could not be sent; later ones are not tried.
+    pub async fn send_all(&self, messages: &[SyncMessage]) -> Result<(), QueueError> {
+        for batch in messages.chunks(BATCH_MAX) {
+            let failed = |n: usize, source: Box<dyn std::error::Error + Send + Sync>| QueueError {
+                body: batch.get(n).map(|message| message.to_body()).unwrap_or_default(),
+                source,
+            };
+            let entry = |(n, message): (usize, &SyncMessage)| {
+                SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(message.to_body()).build()
+            };
+            let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(0, error.into()))?;
+            let request = self.0.client.send_message_batch().queue_url(&self.0.url).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|error| failed(0, error.into()))?;
+            if let Some(entry) = answer.failed.first() {
+                return Err(failed(entry.id.parse().unwrap_or_default(), entry.code.clone().into()));
+            }
+        }
+        Ok(())
     }
 }
 

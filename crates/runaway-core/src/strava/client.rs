@@ -3,13 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::HeaderMap;
 use reqwest::{Client, Response};
 use secrecy::{ExposeSecret, SecretString};
 use serde_json::value::RawValue;
 
-use super::StravaError;
+use super::budget::Rates;
+use super::error::Verbatim;
+use super::{StravaError, detail};
 use crate::config::StravaConfig;
+use crate::db::details::StreamSummary;
 
 /// The most activities Strava lists on one page.
 pub const PER_PAGE_MAX: u16 = 200;
@@ -40,6 +42,15 @@ pub struct ActivitiesPage {
     pub objects: Vec<Box<RawValue>>,
 }
 
+/// What a call of the API brings, and what its headers say of the rate limit, which a refusal says too.
+#[derive(Debug)]
+pub struct Answer<T> {
+    /// The wanted object, or why there is none.
+    pub outcome: Result<T, StravaError>,
+    /// From the headers; empty where no answer came.
+    pub rates: Rates,
+}
+
 /// Strava's API for one application.
 #[derive(Debug, Clone)]
 pub struct StravaClient {
@@ -64,28 +75,66 @@ impl StravaClient {
     /// Lists the athlete's activities, newest first.
     ///
     /// # Errors
-    /// See [`StravaError`]; an answer that is not a JSON array counts as [`StravaError::Unavailable`].
-    pub async fn list_activities(&self, token: &SecretString, bounds: ListBounds) -> Result<ActivitiesPage, StravaError> {
+    /// In [`Answer::outcome`]; [`StravaError::Unreadable`] for an answer that is not a JSON array.
+    pub async fn list_activities(&self, token: &SecretString, bounds: ListBounds) -> Answer<ActivitiesPage> {
         let mut query = vec![("per_page", i64::from(bounds.per_page))];
         query.extend(bounds.before_s.map(|before| ("before", before)));
         query.extend(bounds.after_s.map(|after| ("after", after)));
         let url = format!("{}/athlete/activities", self.config.api_base);
         let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&query);
-        let body = self.answer(request).await?;
-        let objects = serde_json::from_slice(&body).map_err(|_| StravaError::Unavailable("the answer is not a list".to_owned()))?;
-        Ok(ActivitiesPage { objects })
+        self.read(request, "a list", |body| Some(ActivitiesPage { objects: serde_json::from_slice(body).ok()? })).await
+    }
+
+    /// One activity with all its details, as Strava sent it.
+    ///
+    /// # Errors
+    /// In [`Answer::outcome`]; [`StravaError::NotFound`] where it is gone or hidden.
+    pub async fn activity(&self, token: &SecretString, id: i64) -> Answer<Box<RawValue>> {
+        let url = format!("{}/activities/{id}", self.config.api_base);
+        let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&[("include_all_efforts", false)]);
+        self.read(request, "an activity", |body| serde_json::from_slice(body).ok()).await
+    }
+
+    /// What an activity's streams amount to; the points are not kept.
+    ///
+    /// # Errors
+    /// In [`Answer::outcome`]; [`StravaError::NotFound`] where it has none.
+    pub async fn streams(&self, token: &SecretString, id: i64) -> Answer<Vec<StreamSummary>> {
+        let url = format!("{}/activities/{id}/streams", self.config.api_base);
+        let query = [("keys", detail::STREAM_KEYS), ("key_by_type", "true")];
+        let request = self.http.get(url).bearer_auth(token.expose_secret()).query(&query);
+        self.read(request, "streams", detail::read_streams).await
     }
 
     /// Posts a form to the OAuth base and returns the body of a successful answer.
     pub(super) async fn post_form(&self, path: &str, form: &[(&str, &str)]) -> Result<Vec<u8>, StravaError> {
-        self.answer(self.http.post(format!("{}{path}", self.config.oauth_base)).form(form)).await
+        self.answer(self.http.post(format!("{}{path}", self.config.oauth_base)).form(form)).await.outcome
     }
 
-    async fn answer(&self, request: reqwest::RequestBuilder) -> Result<Vec<u8>, StravaError> {
-        let answer = request.send().await.map_err(|error| StravaError::from_transport(&error))?;
-        let (status, daily) = (answer.status(), daily_budget_is_spent(answer.headers()));
-        let body = read_bounded(answer).await?;
-        if status.is_success() { Ok(body) } else { Err(StravaError::from_answer(status, &body, daily)) }
+    /// Sends a request and reads its body as `what`.
+    async fn read<T>(&self, request: reqwest::RequestBuilder, what: &'static str, read: impl Fn(&[u8]) -> Option<T>) -> Answer<T> {
+        let Answer { outcome, rates } = self.answer(request).await;
+        let outcome = outcome.and_then(|body| read(&body).ok_or_else(|| StravaError::Unreadable { what, body: Verbatim::of(&body) }));
+        Answer { outcome, rates }
+    }
+
+    /// A request that this application signs with its id and secret.
+    pub(super) fn request(&self, method: reqwest::Method, url: String) -> reqwest::RequestBuilder {
+        self.http.request(method, url)
+    }
+
+    pub(super) async fn answer(&self, request: reqwest::RequestBuilder) -> Answer<Vec<u8>> {
+        let answer = match request.send().await {
+            Ok(answer) => answer,
+            Err(error) => return Answer { outcome: Err(StravaError::from_transport(&error)), rates: Rates::default() },
+        };
+        let (status, rates) = (answer.status(), Rates::read(answer.headers()));
+        let outcome = match read_bounded(answer).await {
+            Ok(body) if status.is_success() => Ok(body),
+            Ok(body) => Err(StravaError::from_answer(status, &body, rates.day_is_spent())),
+            Err(error) => Err(error),
+        };
+        Answer { outcome, rates }
     }
 }
 
@@ -98,33 +147,4 @@ async fn read_bounded(mut answer: Response) -> Result<Vec<u8>, StravaError> {
         body.extend_from_slice(&chunk);
     }
     Ok(body)
-}
-
-/// Whether one of the daily budgets is used up, by the headers `X-RateLimit-…` and `X-ReadRateLimit-…`.
-fn daily_budget_is_spent(headers: &HeaderMap) -> bool {
-    let daily = |name: &str| -> Option<i64> { headers.get(name)?.to_str().ok()?.split(',').nth(1)?.trim().parse().ok() };
-    [("x-ratelimit-usage", "x-ratelimit-limit"), ("x-readratelimit-usage", "x-readratelimit-limit")]
-        .iter()
-        .any(|(usage, limit)| matches!((daily(usage), daily(limit)), (Some(usage), Some(limit)) if usage >= limit))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_daily_budget_is_read_from_either_pair_of_headers() {
-        let spent = |pairs: &[(&'static str, &'static str)]| {
-            let mut headers = HeaderMap::new();
-            for (name, value) in pairs {
-                headers.insert(*name, reqwest::header::HeaderValue::from_static(value));
-            }
-            daily_budget_is_spent(&headers)
-        };
-        assert!(spent(&[("x-readratelimit-limit", "100,1000"), ("x-readratelimit-usage", "5, 1000")]));
-        assert!(spent(&[("x-ratelimit-limit", "200,2000"), ("x-ratelimit-usage", "5,2001")]));
-        assert!(!spent(&[("x-readratelimit-limit", "100,1000"), ("x-readratelimit-usage", "101,999")]));
-        assert!(!spent(&[]));
-        assert!(!spent(&[("x-ratelimit-limit", "nonsense"), ("x-ratelimit-usage", "5")]));
-    }
 }

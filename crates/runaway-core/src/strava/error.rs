@@ -3,6 +3,29 @@
 use reqwest::StatusCode;
 use serde_json::Value;
 
+/// The most of an unreadable answer that is kept.
+const VERBATIM_BYTES_MAX: usize = 64 * 1024;
+
+/// The beginning of an answer, to be kept aside and never logged.
+pub struct Verbatim(String);
+
+impl Verbatim {
+    pub(super) fn of(body: &[u8]) -> Self {
+        Self(String::from_utf8_lossy(&body[..body.len().min(VERBATIM_BYTES_MAX)]).into_owned())
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Verbatim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
 /// An answer of Strava's that is not the wanted one, by what to do next.
 #[derive(Debug, thiserror::Error)]
 pub enum StravaError {
@@ -30,6 +53,14 @@ pub enum StravaError {
     /// No connection, no answer in time, a 5xx, or an answer cut short: try again.
     #[error("Strava is not available: {0}")]
     Unavailable(String),
+    /// A successful answer that is not what was asked for: try again, and keep it if that does not help.
+    #[error("Strava's answer is not {what}")]
+    Unreadable {
+        /// What it should have been.
+        what: &'static str,
+        /// The answer.
+        body: Verbatim,
+    },
     /// An answer nobody expects.
     #[error("Strava answered {status} unexpectedly")]
     Unexpected {
@@ -41,7 +72,7 @@ pub enum StravaError {
 impl StravaError {
     /// Whether the same request may succeed in a moment.
     pub fn is_transient(&self) -> bool {
-        matches!(self, Self::Unavailable(_))
+        matches!(self, Self::Unavailable(_) | Self::Unreadable { .. })
     }
 
     /// A request that got no answer. The address is left out: it may carry what must not be logged.

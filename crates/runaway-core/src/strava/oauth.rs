@@ -1,6 +1,7 @@
 //! Strava's OAuth: the authorisation address, the exchange of a code, the refresh of a token.
 
 use jiff::Timestamp;
+use reqwest::Method;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use url::Url;
@@ -124,6 +125,18 @@ impl StravaClient {
     pub async fn refresh(&self, refresh_token: &SecretString) -> Result<Tokens, StravaError> {
         let form = [("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose_secret())];
         TokenAnswer::read(&self.token_call(&form).await?)?.tokens()
+    }
+
+    /// Revokes a refresh token and with it the whole grant. Strava says yes to an unknown token too; repeating is safe.
+    ///
+    /// # Errors
+    /// See [`StravaError`].
+    pub async fn revoke(&self, refresh_token: &SecretString) -> Result<(), StravaError> {
+        let form = [("token", refresh_token.expose_secret()), ("token_type_hint", "refresh_token")];
+        let request = self.request(Method::POST, format!("{}/oauth/revoke", self.config.oauth_base));
+        let secret = self.config.client_secret.expose_secret();
+        self.answer(request.basic_auth(&self.config.client_id, Some(secret)).form(&form)).await.outcome?;
+        Ok(())
     }
 
     async fn token_call(&self, form: &[(&str, &str)]) -> Result<Vec<u8>, StravaError> {

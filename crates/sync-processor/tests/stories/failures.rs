@@ -30,7 +30,7 @@ async fn strava_answers_429_on_page_two_and_the_job_goes_on_in_the_next_window()
     assert_eq!(story.task("process-pending").await, 1);
     let event = story.world.queue.take().await;
     let bodies: Vec<_> = event.records.iter().filter_map(|record| record.body.clone()).collect();
-    assert_eq!(bodies, [SyncMessage { job_id }.to_body()]);
+    assert_eq!(bodies, [SyncMessage::Job { job_id }.to_body()]);
     story.deliver(job_id).await;
     let done = story.job(job_id).await;
     assert_eq!((done.status.as_str(), done.processed), ("completed", 430));
@@ -210,8 +210,8 @@ async fn an_inactive_application_alarms_and_keeps_the_connection() {
 async fn one_bad_record_does_not_fail_its_neighbours() {
     let story = Story::with_runs(30).await;
     let job_id = story.start(WHOLE_HISTORY).await;
-    let unknown = SyncMessage { job_id: Uuid::new_v4() }.to_body();
-    let event = batch(&["nonsense".to_owned(), SyncMessage { job_id }.to_body(), unknown]);
+    let unknown = SyncMessage::Job { job_id: Uuid::new_v4() }.to_body();
+    let event = batch(&["nonsense".to_owned(), SyncMessage::Job { job_id }.to_body(), unknown]);
     let answer = sync_processor::handle(&story.app, event, in_fifteen_minutes()).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
     assert_eq!(story.job(job_id).await.status, "completed");

@@ -94,7 +94,7 @@ pub(crate) async fn processor(world: &World) -> App {
 }
 
 pub(crate) async fn deliver(app: &App, job_id: Uuid) -> Value {
-    sync_processor::handle(app, batch(&[SyncMessage { job_id }.to_body()]), in_fifteen_minutes()).await.unwrap()
+    sync_processor::handle(app, batch(&[SyncMessage::Job { job_id }.to_body()]), in_fifteen_minutes()).await.unwrap()
 }
 
 pub(crate) fn in_fifteen_minutes() -> SystemTime {

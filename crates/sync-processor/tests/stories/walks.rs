@@ -38,7 +38,7 @@ async fn a_history_of_several_pages_arrives_and_a_second_sync_changes_nothing() 
 async fn a_message_delivered_three_times_is_worked_on_once() {
     let story = Story::with_runs(30).await;
     let job_id = story.start(WHOLE_HISTORY).await;
-    let body = SyncMessage { job_id }.to_body();
+    let body = SyncMessage::Job { job_id }.to_body();
     let event = batch(&[body.clone(), body.clone(), body]);
     assert_eq!(sync_processor::handle(&story.app, event, in_fifteen_minutes()).await.unwrap(), nothing_failed());
     assert_eq!((story.stored().await, story.job(job_id).await.processed), (30, 30));
@@ -124,7 +124,7 @@ async fn an_activity_uploaded_during_the_walk_doubles_and_loses_nothing() {
 async fn a_processor_out_of_time_saves_one_page_and_hands_over() {
     let story = Story::with_runs(430).await;
     let job_id = story.start(WHOLE_HISTORY).await;
-    let event = batch(&[SyncMessage { job_id }.to_body()]);
+    let event = batch(&[SyncMessage::Job { job_id }.to_body()]);
     let answer = sync_processor::handle(&story.app, event, SystemTime::now() + Duration::from_secs(10)).await.unwrap();
     assert_eq!(answer, nothing_failed());
     assert_eq!((story.job(job_id).await.status.as_str(), story.stored().await), ("in_progress", 200));

@@ -9,10 +9,16 @@ use tokio::sync::Semaphore;
 pub enum On {
     /// The n-th listing from the start of the fake, counted from 1.
     List(usize),
+    /// The n-th detailed activity.
+    Detail(usize),
+    /// The n-th call of streams.
+    Streams(usize),
     /// The n-th refresh.
     Refresh(usize),
     /// The n-th exchange of a code.
     Exchange(usize),
+    /// The n-th revocation of a token.
+    Revoke(usize),
 }
 
 /// How it fails.
@@ -34,8 +40,12 @@ pub enum Fault {
     TokenExpires,
     /// The application has no subscription: 403.
     Inactive,
+    /// The object is not there: 404.
+    NotFound,
     /// The answer is withheld until the gate opens.
     Held(Gate),
+    /// Half of the answer comes at once, the other half when the gate opens.
+    HeldBody(Gate),
 }
 
 /// Holds an answer back until the test lets it go.

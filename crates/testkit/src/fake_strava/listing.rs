@@ -10,13 +10,43 @@ const PER_PAGE_MAX: i64 = 200;
 /// What a listing understands.
 const PARAMETERS: [&str; 4] = ["before", "after", "page", "per_page"];
 
-fn start_s(activity: &Value) -> Option<i64> {
-    let start: Timestamp = activity.get("start_date")?.as_str()?.parse().ok()?;
-    Some(start.as_second())
+/// An activity as text, with what a listing needs to know of it: a history is listed far more often than it changes.
+#[derive(Debug, Clone)]
+pub(super) struct Listed {
+    pub(super) id: Option<i64>,
+    start_s: Option<i64>,
+    is_private: bool,
+    pub(super) text: String,
 }
 
-/// One page; `Err` says what the real Strava would refuse.
-pub(super) fn page(activities: &[Value], scope: &str, query: &HashMap<String, String>, now_s: i64) -> Result<Vec<Value>, String> {
+impl Listed {
+    pub(super) fn of(activity: &Value) -> Self {
+        let start: Option<Timestamp> = activity.get("start_date").and_then(|start| start.as_str()?.parse().ok());
+        Self {
+            id: activity.get("id").and_then(Value::as_i64),
+            start_s: start.map(Timestamp::as_second),
+            is_private: activity.get("private").and_then(Value::as_bool) == Some(true),
+            text: activity.to_string(),
+        }
+    }
+
+    pub(super) fn value(&self) -> Value {
+        serde_json::from_str(&self.text).expect("an activity")
+    }
+
+    pub(super) fn is_visible(&self, scope: &str) -> bool {
+        !self.is_private || scope.split(',').any(|scope| scope == "activity:read_all")
+    }
+}
+
+/// A history in the order of a listing: newest first. An object without a readable start is listed among the newest.
+pub(super) fn sorted(mut history: Vec<Listed>) -> Vec<Listed> {
+    history.sort_by_key(|listed| std::cmp::Reverse(listed.start_s.unwrap_or(i64::MAX)));
+    history
+}
+
+/// One page, as JSON; `Err` says what the real Strava would refuse.
+pub(super) fn page(history: &[Listed], scope: &str, query: &HashMap<String, String>, now_s: i64) -> Result<String, String> {
     if let Some(unknown) = query.keys().find(|name| !PARAMETERS.contains(&name.as_str())) {
         return Err(format!("parameter {unknown}"));
     }
@@ -31,20 +61,19 @@ pub(super) fn page(activities: &[Value], scope: &str, query: &HashMap<String, St
     if after.is_some_and(|after| after > now_s) {
         return Err("after lies in the future".to_owned());
     }
-    let sees_all = scope.split(',').any(|scope| scope == "activity:read_all");
-    let mut listed: Vec<&Value> = activities
-        .iter()
-        .filter(|activity| sees_all || activity.get("private").and_then(Value::as_bool) != Some(true))
-        // An object without a readable start is listed among the newest.
-        .filter(|activity| start_s(activity).is_none_or(|s| before.is_none_or(|b| s < b) && after.is_none_or(|a| s > a)))
-        .filter(|activity| start_s(activity).is_some() || before.is_none_or(|b| b > now_s))
-        .collect();
-    listed.sort_by_key(|activity| std::cmp::Reverse(start_s(activity).unwrap_or(i64::MAX)));
+    let is_inside = |listed: &&Listed| match listed.start_s {
+        Some(s) => before.is_none_or(|b| s < b) && after.is_none_or(|a| s > a),
+        None => before.is_none_or(|b| b > now_s),
+    };
+    let mut found: Vec<&str> =
+        history.iter().filter(|listed| listed.is_visible(scope)).filter(is_inside).map(|listed| listed.text.as_str()).collect();
     if after.is_some() && before.is_none() {
-        listed.reverse();
+        found.reverse();
     }
-    let skip = usize::try_from((page - 1) * per_page).expect("a page number");
-    Ok(listed.into_iter().skip(skip).take(usize::try_from(per_page).expect("a page size")).cloned().collect())
+    let size = usize::try_from(per_page).expect("a page size");
+    let skip = usize::try_from(page - 1).expect("a page number") * size;
+    let texts: Vec<&str> = found.into_iter().skip(skip).take(size).collect();
+    Ok(format!("[{}]", texts.join(",")))
 }
 
 #[cfg(test)]
@@ -54,10 +83,11 @@ mod tests {
     use super::*;
 
     fn ids(query: &[(&str, &str)]) -> Vec<i64> {
-        let activities: Vec<Value> =
-            (1..=5).map(|n| json!({"id": n, "start_date": Timestamp::from_second(n * 100).unwrap(), "private": n == 5})).collect();
+        let activity = |n: i64| json!({"id": n, "start_date": Timestamp::from_second(n * 100).unwrap(), "private": n == 5});
+        let history = sorted((1..=5).map(|n| Listed::of(&activity(n))).collect());
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        page(&activities, "activity:read_all", &query, 10_000).unwrap().iter().map(|a| a["id"].as_i64().unwrap()).collect()
+        let page: Vec<Value> = serde_json::from_str(&page(&history, "activity:read_all", &query, 10_000).unwrap()).unwrap();
+        page.iter().map(|a| a["id"].as_i64().unwrap()).collect()
     }
 
     #[test]
@@ -75,7 +105,7 @@ mod tests {
             let query = HashMap::from([(name.to_owned(), value.to_owned())]);
             assert!(page(&[], "activity:read_all", &query, 10_000).is_err(), "{name}={value}");
         }
-        let private = [json!({"id": 1, "private": true})];
-        assert!(page(&private, "read,activity:read", &HashMap::new(), 10_000).unwrap().is_empty());
+        let private = [Listed::of(&json!({"id": 1, "private": true}))];
+        assert_eq!(page(&private, "read,activity:read", &HashMap::new(), 10_000).unwrap(), "[]");
     }
 }

@@ -1,7 +1,8 @@
 //! The state of the fake, and what a test may ask and change.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use base64::Engine as _;
@@ -10,25 +11,39 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::faults::{Fault, On};
+use super::listing::{Listed, sorted};
 
 /// How long an access token lives, seconds.
 pub(super) const ACCESS_TTL_S: i64 = 6 * 60 * 60;
 /// The limits of a new application: a quarter hour's and a day's reads.
 const DEFAULT_LIMITS: (i64, i64) = (100, 1000);
 
-/// The fake's own time: the machine's, moved by the test.
+/// The fake's own time: the machine's, moved by the test, or one that stands still until the test moves it.
 #[derive(Debug, Clone, Default)]
-pub struct Clock(Arc<AtomicI64>);
+pub struct Clock(Arc<Time>);
+
+#[derive(Debug, Default)]
+struct Time {
+    stands_still: AtomicBool,
+    seconds: AtomicI64,
+}
 
 impl Clock {
     /// Now, epoch seconds.
     pub fn now_s(&self) -> i64 {
-        Timestamp::now().as_second() + self.0.load(Ordering::Relaxed)
+        let machine_s = if self.0.stands_still.load(Ordering::Relaxed) { 0 } else { Timestamp::now().as_second() };
+        machine_s + self.0.seconds.load(Ordering::Relaxed)
     }
 
     /// Moves time forward.
     pub fn advance(&self, seconds: i64) {
-        self.0.fetch_add(seconds, Ordering::Relaxed);
+        self.0.seconds.fetch_add(seconds, Ordering::Relaxed);
+    }
+
+    /// Stops time at an instant: from here on only [`Clock::advance`] moves it.
+    pub fn stop_at(&self, at: Timestamp) {
+        self.0.stands_still.store(true, Ordering::Relaxed);
+        self.0.seconds.store(at.as_second(), Ordering::Relaxed);
     }
 
     /// The same time for production code.
@@ -41,12 +56,14 @@ impl Clock {
 /// One call the fake answered.
 #[derive(Debug, Clone)]
 pub struct Call {
-    /// What was called: `list`, `refresh`, `exchange`, `athlete`, …
+    /// What was called: `list`, `detail` or `streams`.
     pub what: &'static str,
     /// The query.
     pub query: HashMap<String, String>,
     /// HTTP status of the answer.
     pub status: u16,
+    /// When it came, epoch seconds of the fake's time.
+    pub at_s: i64,
 }
 
 /// Tokens as Strava hands them out.
@@ -62,7 +79,8 @@ pub struct TokenPair {
 
 pub(super) struct Athlete {
     pub(super) profile: Value,
-    pub(super) activities: Vec<Value>,
+    /// Newest first.
+    pub(super) history: Vec<Listed>,
     pub(super) tokens: Option<TokenPair>,
     pub(super) scope: String,
 }
@@ -78,6 +96,9 @@ pub(super) struct State {
     pub(super) limits: (i64, i64),
     pub(super) usage: HashMap<i64, i64>,
     pub(super) demo: Option<i64>,
+    pub(super) details: HashMap<i64, Value>,
+    pub(super) subscription: Option<Value>,
+    pub(super) subscriptions_made: i64,
 }
 
 pub(super) struct Inner {
@@ -119,6 +140,9 @@ impl FakeStrava {
             limits: DEFAULT_LIMITS,
             usage: HashMap::new(),
             demo: None,
+            details: HashMap::new(),
+            subscription: None,
+            subscriptions_made: 0,
         };
         let inner = |port| Inner { port, client_id: "12345".to_owned(), client_secret, clock, state: Mutex::new(state) };
         super::server::start(port, inner).await
@@ -154,14 +178,15 @@ impl FakeStrava {
     }
 
     /// Adds an athlete with a history of verbatim summary objects.
-    pub fn add_athlete(&self, id: i64, first_name: &str, activities: Vec<Value>) {
+    pub fn add_athlete(&self, id: i64, first_name: &str, activities: impl IntoIterator<Item = Value>) {
         let profile = json!({
             "id": id, "username": null, "resource_state": 2, "firstname": first_name, "lastname": "Invented", "bio": null,
             "city": "Nowhere", "state": null, "country": "", "sex": null, "premium": true, "summit": true,
             "created_at": "2020-12-28T09:00:00Z", "updated_at": "2026-01-01T09:00:00Z", "badge_type_id": 1, "weight": 64.5,
             "profile_medium": "avatar/athlete/medium.png", "profile": "avatar/athlete/large.png", "friend": null, "follower": null
         });
-        let athlete = Athlete { profile, activities, tokens: None, scope: String::new() };
+        let history = sorted(activities.into_iter().map(|activity| Listed::of(&activity)).collect());
+        let athlete = Athlete { profile, history, tokens: None, scope: String::new() };
         self.state().athletes.insert(id, athlete);
     }
 
@@ -170,14 +195,48 @@ impl FakeStrava {
         self.state().demo = Some(id);
     }
 
-    /// The athlete's history.
+    /// The athlete's history, newest first.
     pub fn activities(&self, id: i64) -> Vec<Value> {
-        self.state().athletes[&id].activities.clone()
+        self.state().athletes[&id].history.iter().map(Listed::value).collect()
     }
 
     /// Uploads an activity.
-    pub fn add_activity(&self, id: i64, activity: Value) {
-        self.state().athletes.get_mut(&id).expect("the athlete").activities.push(activity);
+    pub fn add_activity(&self, id: i64, activity: impl Borrow<Value>) {
+        self.change_history(id, |history| history.push(Listed::of(activity.borrow())));
+    }
+
+    /// Deletes an activity.
+    pub fn delete_activity(&self, id: i64, activity_id: i64) {
+        self.change_history(id, |history| history.retain(|listed| listed.id != Some(activity_id)));
+    }
+
+    /// Changes fields of an activity.
+    pub fn edit_activity(&self, id: i64, activity_id: i64, fields: &[(&str, Value)]) {
+        self.change_history(id, |history| {
+            let listed = history.iter_mut().find(|listed| listed.id == Some(activity_id)).expect("the activity");
+            let mut activity = listed.value();
+            for (name, value) in fields {
+                activity[*name] = value.clone();
+            }
+            *listed = Listed::of(&activity);
+        });
+    }
+
+    fn change_history(&self, id: i64, change: impl FnOnce(&mut Vec<Listed>)) {
+        let mut state = self.state();
+        let history = &mut state.athletes.get_mut(&id).expect("the athlete").history;
+        change(history);
+        *history = sorted(std::mem::take(history));
+    }
+
+    /// Sets fields that only the detailed activity has.
+    pub fn set_detail(&self, activity_id: i64, fields: Value) {
+        self.state().details.insert(activity_id, fields);
+    }
+
+    /// Whether the athlete's permission stands.
+    pub fn is_granted(&self, id: i64) -> bool {
+        self.state().athletes.get(&id).is_some_and(|athlete| athlete.tokens.is_some())
     }
 
     /// Approves the application without the consent page and returns the code.
@@ -197,6 +256,11 @@ impl FakeStrava {
         tokens
     }
 
+    /// The athlete has changed what is granted; the tokens stay.
+    pub fn set_scope(&self, id: i64, scope: &str) {
+        self.state().athletes.get_mut(&id).expect("the athlete").scope = scope.to_owned();
+    }
+
     /// The athlete takes the permission back: every token is dead.
     pub fn revoke(&self, id: i64) {
         self.state().athletes.get_mut(&id).expect("the athlete").tokens = None;
@@ -205,6 +269,11 @@ impl FakeStrava {
     /// Makes a call fail.
     pub fn fail(&self, on: On, fault: Fault) {
         self.state().faults.push((on, fault));
+    }
+
+    /// How many of the faults it was given have not happened yet.
+    pub fn faults_left(&self) -> usize {
+        self.state().faults.len()
     }
 
     /// Reads a quarter hour and a day.
@@ -253,8 +322,11 @@ impl State {
         let n = *count;
         let position = self.faults.iter().position(|(on, _)| match *on {
             On::List(wanted) => what == "list" && n == wanted,
+            On::Detail(wanted) => what == "detail" && n == wanted,
+            On::Streams(wanted) => what == "streams" && n == wanted,
             On::Refresh(wanted) => what == "refresh" && n == wanted,
             On::Exchange(wanted) => what == "exchange" && n == wanted,
+            On::Revoke(wanted) => what == "revoke" && n == wanted,
         })?;
         Some(self.faults.remove(position).1)
     }

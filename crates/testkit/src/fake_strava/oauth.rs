@@ -1,12 +1,14 @@
-//! `/oauth/authorize` and `/oauth/token` as Strava does them.
+//! `/oauth/authorize`, `/oauth/token` and `/oauth/revoke` as Strava does them.
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use axum::Form;
 use axum::extract::{Query, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{Html, IntoResponse as _, Redirect, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -98,6 +100,25 @@ pub(super) async fn token(State(fake): State<FakeStrava>, Form(form): Form<Pairs
             refusal(400, "Application", "grant_type", "invalid")
         }
     }
+}
+
+/// The application gives a token back: every token of the athlete's is dead. An unknown one is no error.
+pub(super) async fn revoke(State(fake): State<FakeStrava>, headers: HeaderMap, Form(form): Form<Pairs>) -> Response {
+    let fault = fake.state().arrive("revoke");
+    if let Some(fault) = fault
+        && let Some(answer) = fault_answer(&fake, fault).await
+    {
+        return answer;
+    }
+    let credentials = STANDARD.encode(format!("{}:{}", fake.client_id(), fake.client_secret()));
+    if headers.get("authorization").is_none_or(|value| value != format!("Basic {credentials}").as_str()) {
+        return refusal(401, "Application", "client_id", "invalid");
+    }
+    let Some(token) = form.get("token") else { return refusal(400, "Application", "token", "missing") };
+    for athlete in fake.state().athletes.values_mut() {
+        athlete.tokens.take_if(|tokens| tokens.access == *token || tokens.refresh == *token);
+    }
+    StatusCode::OK.into_response()
 }
 
 fn exchange(fake: &FakeStrava, code: &str) -> Response {

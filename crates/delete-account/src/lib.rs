@@ -1,0 +1,102 @@
+//! `POST` or `DELETE /delete-account`: erases everything that is held of the caller.
+
+use lambda_http::http::{Method, StatusCode};
+use lambda_http::{Body, Request, Response};
+use runaway_core::clock::Clock;
+use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::db::erasure_receipts::{self, Reason};
+use runaway_core::db::pending_revocations::PendingRevocation;
+use runaway_core::db::{Db, DbError, athlete_tables, athletes};
+use runaway_core::flows;
+use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
+use runaway_core::strava::StravaClient;
+use runaway_core::vault::Vault;
+use serde_json::json;
+use uuid::Uuid;
+
+/// One request at a time is all an environment gets.
+const CONNECTIONS_MAX: usize = 2;
+
+/// What the function holds between calls.
+#[derive(Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// Who calls.
+    pub verifier: Verifier,
+    /// Strava.
+    pub strava: StravaClient,
+    /// Opens the token that is revoked.
+    pub vault: Vault,
+    /// The time.
+    pub clock: Clock,
+}
+
+impl App {
+    /// Builds everything from the settings; nothing is connected yet.
+    ///
+    /// # Errors
+    /// Names every setting that is missing or senseless.
+    pub fn new(settings: &Settings) -> anyhow::Result<Self> {
+        let (database, auth, strava, vault) =
+            settings.read(|s| (DatabaseConfig::read(s), AuthConfig::read(s), StravaConfig::read(s), VaultConfig::read(s)))?;
+        Ok(Self {
+            db: Db::new(&database, CONNECTIONS_MAX)?,
+            verifier: Verifier::new(auth)?,
+            strava: StravaClient::new(strava)?,
+            vault: Vault::from_ring(&vault.token_keys)?,
+            clock: Clock::system(),
+        })
+    }
+}
+
+/// Answers one request.
+pub async fn handle(app: &App, request: Request) -> Response<Body> {
+    answer("delete-account", request, |call| delete_account(app, call)).await
+}
+
+async fn delete_account(app: &App, call: Call) -> Result<Reply, ApiError> {
+    let caller = app.verifier.caller(&call.headers).await?;
+    if !call.path.is_empty() {
+        return Err(ApiError::no_such_path());
+    }
+    if ![Method::POST, Method::DELETE].contains(&call.method) {
+        return Err(ApiError::MethodNotAllowed);
+    }
+    let fields = call.fields()?;
+    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
+    named.extend([fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten());
+
+    let tx = app.db.athlete(caller.user_id).await?;
+    let athlete = athletes::own(&tx).await?;
+    refuse_foreign(athlete, &named)?;
+    // Also of a user without an athlete: an authorisation under way must not make one after this.
+    athlete_tables::erase_user(&tx).await?;
+    tx.commit().await?;
+    if let Some(athlete) = athlete
+        && let Some(pending) = erase(app, athlete.id).await?
+    {
+        // Everything is erased here, whatever Strava answers.
+        flows::revoke(&app.db, &app.vault, &app.strava, &pending).await;
+    }
+    Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "message": "Everything about you has been erased." })))
+}
+
+/// Erases the athlete in one transaction; the token that is left over is to be revoked. Only the call that erased
+/// writes a receipt.
+async fn erase(app: &App, athlete_id: i64) -> Result<Option<PendingRevocation>, DbError> {
+    let now = app.clock.now();
+    let tx = app.db.worker(athlete_id).await?;
+    let pending = flows::disconnect(&tx, Uuid::now_v7(), now).await?;
+    let rows = athlete_tables::erase_all(&tx).await?;
+    let receipt_id = Uuid::new_v4();
+    let is_erased = athletes::delete(&tx).await?;
+    if is_erased {
+        erasure_receipts::insert(&tx, receipt_id, Reason::AccountDeleted, rows + 1, now).await?;
+    }
+    tx.commit().await?;
+    if is_erased {
+        tracing::info!(receipt.id = %receipt_id, rows, "An account was erased");
+    }
+    Ok(pending)
+}

@@ -1,0 +1,94 @@
+//! Ending a connection: what both the athlete's wish and Strava's refusal lead to, and the revocation at Strava.
+
+use jiff::Timestamp;
+use uuid::Uuid;
+
+use crate::db::pending_revocations::{self, PendingRevocation};
+use crate::db::strava_events::{self, Outcome};
+use crate::db::{Db, DbError, WorkerTx, athletes, strava_tokens, sync_jobs};
+use crate::strava::{StravaClient, StravaError};
+use crate::telemetry;
+use crate::vault::{Purpose, Vault};
+
+/// What the athlete reads on the jobs that a disconnection ends.
+const DISCONNECTED: &str = "Strava was disconnected. Please connect it and start the sync again.";
+/// What the athlete reads on the jobs that Strava's refusal ends.
+const REFUSED: &str = "Strava no longer accepts the connection. Please connect Strava again.";
+
+/// Ends the connection by the athlete's wish, in the caller's transaction: the token is moved out of every other flow's
+/// sight, unfinished jobs fail, events are settled. The caller commits and then revokes the token, if one was held.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn disconnect(tx: &WorkerTx, revocation_id: Uuid, now: Timestamp) -> Result<Option<PendingRevocation>, DbError> {
+    // The athlete's row first, as where an athlete connects: two that wait for each other would both lose.
+    athletes::mark_disconnected(tx, now).await?;
+    let pending = pending_revocations::take_over(tx, revocation_id, now).await?;
+    sync_jobs::fail_unfinished(tx, DISCONNECTED, now).await?;
+    strava_events::settle_all(tx, Outcome::NotConnected, now).await?;
+    Ok(pending)
+}
+
+/// Ends a connection that Strava has refused, in the caller's transaction: as [`disconnect`], without anything to
+/// revoke. `false`, and nothing may be committed, where the refused tokens have been replaced meanwhile: the athlete
+/// connected again.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn lose_connection(tx: &WorkerTx, refused_refresh_token: &[u8], now: Timestamp) -> Result<bool, DbError> {
+    athletes::mark_disconnected(tx, now).await?;
+    if !strava_tokens::delete_refused(tx, refused_refresh_token).await? {
+        return Ok(false);
+    }
+    sync_jobs::fail_unfinished(tx, REFUSED, now).await?;
+    strava_events::settle_all(tx, Outcome::Disconnected, now).await?;
+    Ok(true)
+}
+
+/// What became of a revocation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revocation {
+    /// The grant is gone at Strava, and the token here.
+    Done,
+    /// This token could not be revoked; it is kept for another try.
+    Kept,
+    /// Nor could another now: Strava does not answer, or refuses this application.
+    StravaIsOut,
+}
+
+/// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`.
+pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &PendingRevocation) -> Revocation {
+    let athlete_id = pending.athlete_id;
+    let token = match vault.open(Purpose::StravaRefreshToken, athlete_id, &pending.refresh_token) {
+        Ok(token) => token,
+        Err(error) => {
+            tracing::error!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A token to be revoked cannot be opened");
+            return Revocation::Kept;
+        }
+    };
+    if let Err(error) = strava.revoke(&token).await {
+        tracing::warn!(
+            athlete.id = athlete_id,
+            cause = telemetry::chain(&error),
+            "Strava did not revoke a token; it is tried again by cleanup"
+        );
+        return match error {
+            StravaError::TokenRejected | StravaError::GrantRejected | StravaError::NotFound | StravaError::Unexpected { .. } => {
+                Revocation::Kept
+            }
+            _ => Revocation::StravaIsOut,
+        };
+    }
+    let forgotten = async {
+        let tx = db.worker(athlete_id).await?;
+        pending_revocations::delete(&tx, pending.id).await?;
+        tx.commit().await
+    };
+    if let Err(error) = forgotten.await {
+        // Revoking it once more does no harm.
+        tracing::warn!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A revoked token could not be forgotten");
+        return Revocation::Kept;
+    }
+    tracing::info!(athlete.id = athlete_id, "Revoked the grant of athlete {athlete_id} at Strava");
+    Revocation::Done
+}
