@@ -90,8 +90,8 @@ GRANT INSERT ON erasure_receipts TO runaway_worker;
 -- Ending deletes where the functions so far only wrote.
 GRANT DELETE ON athletes TO runaway_worker;
 GRANT DELETE ON sync_jobs TO runaway_worker, runaway_system;
-CREATE POLICY athlete_finds ON oauth_states FOR SELECT TO runaway_athlete USING (auth_user_id = (SELECT auth.uid()));
-CREATE POLICY athlete_erases ON oauth_states FOR DELETE TO runaway_athlete USING (auth_user_id = (SELECT auth.uid()));
+CREATE POLICY athlete_finds ON oauth_states FOR SELECT TO runaway_athlete USING (auth_user_id = (SELECT claimed_user_id()));
+CREATE POLICY athlete_erases ON oauth_states FOR DELETE TO runaway_athlete USING (auth_user_id = (SELECT claimed_user_id()));
 CREATE POLICY worker_own ON oauth_states TO runaway_worker
   USING (auth_user_id = (SELECT auth_user_id FROM athletes WHERE id = (SELECT worker_athlete_id())));
 GRANT SELECT (auth_user_id), DELETE ON oauth_states TO runaway_athlete, runaway_worker;

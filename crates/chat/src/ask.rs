@@ -247,7 +247,14 @@ async fn store(
     drop(tx);
     // The same message was answered meanwhile, or the conversation was deleted.
     let tx = app.db.athlete(caller.user_id).await?;
-    let before = conversations::repeated(&tx, asked.client_message_id, now).await?;
+    let (before, counted) = tokio::join!(
+        biased;
+        conversations::repeated(&tx, asked.client_message_id, now),
+        // What the model was asked is paid for, whether its answer is kept or not.
+        request_limits::add_tokens(&tx, LIMIT_KIND, utc_day(now), answered.tokens),
+    );
+    let before = before?;
+    counted?;
     tx.commit().await?;
     let turn = before.ok_or(NO_CONVERSATION)?;
     Ok(answer_json(&turn.answer, turn.conversation_id, &turn.context, turn.at))

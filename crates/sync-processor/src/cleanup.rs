@@ -5,6 +5,7 @@ use jiff::{SignedDuration, Timestamp};
 use runaway_core::db::erasure_receipts::{self, Reason};
 use runaway_core::db::{DbError, SystemTx, athlete_tables, athletes, oauth_states, pending_revocations, strava_events, sync_jobs};
 use runaway_core::flows::{self, Revocation};
+use runaway_core::telemetry;
 use uuid::Uuid;
 
 use crate::failure::WorkError;
@@ -33,8 +34,8 @@ pub(crate) async fn run(app: &App, deadline: Deadline) -> Result<usize, WorkErro
     let events = in_batches(app, deadline, async |tx| strava_events::delete_handled(tx, now - EVENTS_KEPT, ROWS_MAX).await).await?;
     let states = delete_states(app, now).await?;
     let revocations = revoke(app, deadline, now).await?;
-    let erased = erase_disconnected(app, deadline, now).await?;
     let retained = keep_retention(app, deadline, now).await?;
+    let erased = erase_disconnected(app, deadline, now).await?;
     tracing::info!(jobs, events, states, revocations, erased, retained, "Cleaned up");
     Ok(jobs + events + states + revocations + erased + retained)
 }
@@ -95,8 +96,23 @@ async fn erase_disconnected(app: &App, deadline: Deadline, now: Timestamp) -> Re
         if due.is_empty() {
             break;
         }
+        // One athlete who cannot be erased must not keep those behind from it.
+        let mut failure = None;
         for athlete_id in due {
-            rows += erase(app, athlete_id, deadline, now).await?;
+            match erase(app, athlete_id, deadline, now).await {
+                Ok(erased) => rows += erased,
+                Err(error) => {
+                    tracing::error!(
+                        athlete.id = athlete_id,
+                        cause = telemetry::chain(&error),
+                        "An athlete could not be erased; tried again tomorrow"
+                    );
+                    failure = Some(error);
+                }
+            }
+        }
+        if let Some(error) = failure {
+            return Err(error);
         }
     }
     Ok(rows)

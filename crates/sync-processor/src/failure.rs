@@ -146,7 +146,7 @@ pub(crate) fn log(work: Work, athlete_id: i64, refusal: &Refusal, next: Conseque
         Refusal::NoBudget { .. } => {
             tracing::info!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, next, "No call of Strava is left for {work}");
         }
-        // An alarm looks for this sentence.
+        // The runbook tells the operator to look for this sentence.
         Refusal::Strava(StravaError::ApplicationRefused(_)) => {
             tracing::error!(
                 job.id = job_id,

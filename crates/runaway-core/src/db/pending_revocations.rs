@@ -34,6 +34,15 @@ pub async fn take_over(tx: &WorkerTx, id: Uuid, now: Timestamp) -> Result<Option
     row.map(|row| Ok(PendingRevocation { id, athlete_id: tx.athlete_id(), refresh_token: row.try_get(0)? })).transpose()
 }
 
+/// Whether a token is still to be revoked.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn exists(tx: &WorkerTx, id: Uuid) -> Result<bool, DbError> {
+    let sql = "SELECT 1 FROM pending_revocations WHERE athlete_id = $1 AND id = $2";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::UUID)]).await?.is_some())
+}
+
 /// Forgets a token that Strava has revoked.
 ///
 /// # Errors

@@ -56,6 +56,14 @@ pub enum Revocation {
     StravaIsOut,
 }
 
+/// Whether the revocation is still wanted: a batch of them takes minutes.
+async fn is_still_pending(db: &Db, pending: &PendingRevocation) -> Result<bool, DbError> {
+    let tx = db.worker(pending.athlete_id).await?;
+    let is_pending = pending_revocations::exists(&tx, pending.id).await?;
+    tx.commit().await?;
+    Ok(is_pending)
+}
+
 /// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`.
 pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &PendingRevocation) -> Revocation {
     let athlete_id = pending.athlete_id;
@@ -66,6 +74,15 @@ pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &Pen
             return Revocation::Kept;
         }
     };
+    match is_still_pending(db, pending).await {
+        Ok(true) => {}
+        // The athlete has connected again meanwhile: the grant is theirs to keep.
+        Ok(false) => return Revocation::Done,
+        Err(error) => {
+            tracing::warn!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A token to be revoked could not be looked up");
+            return Revocation::Kept;
+        }
+    }
     if let Err(error) = strava.revoke(&token).await {
         tracing::warn!(
             athlete.id = athlete_id,
