@@ -282,6 +282,10 @@ pub async fn newest(writer: &Writer, tx: &OneAthleteTx, athlete_id: i64, limit: 
         return Ok(listed.into_iter().map(|(entry, _)| entry).collect());
     };
     let sessions = journal::sessions(tx, athlete_id, first, last).await?;
+    // Where not every row could be read, what is missing would look like an empty week.
+    if i64::try_from(sessions.len()).is_ok_and(|rows| rows >= journal::SESSIONS_MAX) {
+        return Ok(listed.into_iter().map(|(entry, _)| entry).collect());
+    }
     let (sex, now) = (subject.sex.as_deref().and_then(Sex::parse), writer.clock.now());
     let today = today(&subject, now);
     let mut entries = Vec::new();

@@ -58,6 +58,15 @@ pub async fn give_back(tx: WorkerTx, lease: &Lease, not_before: Timestamp) -> Re
     Ok(())
 }
 
+/// Ends the athlete's run, whoever holds it: the connection has ended.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn abandon(tx: &WorkerTx) -> Result<(), DbError> {
+    tx.tx().query("DELETE FROM detail_runs WHERE athlete_id = $1", &[(&tx.athlete_id(), Type::INT8)]).await?;
+    Ok(())
+}
+
 /// Ends the run: there is nothing left to fetch.
 ///
 /// # Errors

@@ -18,7 +18,7 @@ pub const DUE_WEEKS_MAX: i64 = 500;
 /// How long a message may be under way before another is sent, seconds; less than the schedule's hour.
 const UNSENT_AFTER_S: f64 = 3000.0;
 /// The most activities that are read at once.
-const SESSIONS_MAX: i64 = 20_000;
+pub const SESSIONS_MAX: i64 = 20_000;
 
 /// What the journal needs to know of its athlete.
 #[derive(Debug, Clone)]

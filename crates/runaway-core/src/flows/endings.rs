@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use crate::db::pending_revocations::{self, PendingRevocation};
 use crate::db::strava_events::{self, Outcome};
-use crate::db::{Db, DbError, WorkerTx, athletes, strava_tokens, sync_jobs};
+use crate::db::{Db, DbError, WorkerTx, athletes, detail_runs, strava_tokens, sync_jobs};
 use crate::strava::{StravaClient, StravaError};
 use crate::telemetry;
 use crate::vault::{Purpose, Vault};
@@ -25,6 +25,7 @@ pub async fn disconnect(tx: &WorkerTx, revocation_id: Uuid, now: Timestamp) -> R
     athletes::mark_disconnected(tx, now).await?;
     let pending = pending_revocations::take_over(tx, revocation_id, now).await?;
     sync_jobs::fail_unfinished(tx, DISCONNECTED, now).await?;
+    detail_runs::abandon(tx).await?;
     strava_events::settle_all(tx, Outcome::NotConnected, now).await?;
     Ok(pending)
 }
@@ -41,6 +42,7 @@ pub async fn lose_connection(tx: &WorkerTx, refused_refresh_token: &[u8], now: T
         return Ok(false);
     }
     sync_jobs::fail_unfinished(tx, REFUSED, now).await?;
+    detail_runs::abandon(tx).await?;
     strava_events::settle_all(tx, Outcome::Disconnected, now).await?;
     Ok(true)
 }
