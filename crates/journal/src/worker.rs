@@ -24,7 +24,7 @@ use crate::story::{self, Order, Writer};
 const CONNECTIONS_MAX: usize = 2;
 /// Time that is kept back from the model to store what was written.
 const STORE_MARGIN: Duration = Duration::from_secs(15);
-/// Statements of one run of `due-weeks`; what is left comes up an hour later.
+/// Statements of one run of `due-weeks`; what is left, also for want of time, comes up an hour later.
 const DUE_ROUNDS_MAX: usize = 40;
 
 /// What the function holds between calls.
@@ -77,7 +77,7 @@ pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Val
     if event.get("task").and_then(Value::as_str) != Some("due-weeks") {
         return Err(UnknownEvent.into());
     }
-    let sent = due_weeks(app).await?;
+    let sent = due_weeks(app, model_until).await?;
     tracing::info!(weeks = sent, "Task due-weeks announced {sent} weeks");
     Ok(json!({ "done": sent }))
 }
@@ -103,7 +103,7 @@ async fn work_on(app: &App, record: Record<'_>, model_until: Instant) -> bool {
 
 /// Sends a message for every week that has ended where its athlete is, and is not written or no longer true. The rows
 /// count as sent before the messages are: a send that fails is made up for by the next run.
-async fn due_weeks(app: &App) -> Result<usize, DueError> {
+async fn due_weeks(app: &App, until: Instant) -> Result<usize, DueError> {
     let now = app.writer.clock.now();
     let tx = app.writer.db.system().await?;
     let zones = journal::zones(&tx).await?;
@@ -118,11 +118,12 @@ async fn due_weeks(app: &App) -> Result<usize, DueError> {
         let tx = app.writer.db.system().await?;
         let due = journal::take_due(&tx, &ended, now).await?;
         tx.commit().await?;
-        for (athlete_id, week_start_date) in &due {
-            app.queue.send(&JournalMessage { athlete_id: *athlete_id, week_start_date: *week_start_date }).await?;
-        }
+        let message =
+            |(athlete_id, week_start_date): &(i64, Date)| JournalMessage { athlete_id: *athlete_id, week_start_date: *week_start_date };
+        app.queue.send_all(&due.iter().map(message).collect::<Vec<_>>()).await?;
         sent += due.len();
-        if i64::try_from(due.len()).unwrap_or(i64::MAX) < DUE_WEEKS_MAX {
+        let are_left = i64::try_from(due.len()).is_ok_and(|count| count >= DUE_WEEKS_MAX);
+        if !are_left || Instant::now() >= until {
             break;
         }
     }

@@ -72,7 +72,11 @@ async fn fetch_one(app: &App, lease: &Lease, access: &mut Access<'_>, activity: 
     let id = activity.activity_id;
     if activity.detail {
         let found = found(access.call(async |token| app.strava.activity(token, id).await).await)?;
-        let Some(tx) = step(app, lease, access.athlete_id()).await? else { return Ok(false) };
+        let tx = match step(app, lease, access.athlete_id(), id).await? {
+            Step::Taken(tx) => tx,
+            Step::Vanished => return Ok(true),
+            Step::LeaseLost => return Ok(false),
+        };
         let is_there = store_detail(app, &tx, id, found).await?;
         tx.commit().await?;
         if !is_there {
@@ -84,7 +88,11 @@ async fn fetch_one(app: &App, lease: &Lease, access: &mut Access<'_>, activity: 
             true => Found::Nothing,
             false => found(access.call(async |token| app.strava.streams(token, id).await).await)?,
         };
-        let Some(tx) = step(app, lease, access.athlete_id()).await? else { return Ok(false) };
+        let tx = match step(app, lease, access.athlete_id(), id).await? {
+            Step::Taken(tx) => tx,
+            Step::Vanished => return Ok(true),
+            Step::LeaseLost => return Ok(false),
+        };
         let now = app.clock.now();
         match found {
             Found::Part(streams) => details::save_streams(&tx, id, &streams, now).await?,
@@ -107,11 +115,22 @@ fn found<T>(outcome: Result<T, CallError>) -> Result<Found<T>, CallError> {
     }
 }
 
-/// A transaction for one step, with the lease prolonged in it; `None` where that is lost.
-async fn step(app: &App, lease: &Lease, athlete_id: i64) -> Result<Option<WorkerTx>, DbError> {
+/// How a step of the run may go on.
+enum Step {
+    /// In this transaction, which holds the run and the activity.
+    Taken(Box<WorkerTx>),
+    /// The activity was deleted while Strava was asked for it: there is nothing to store.
+    Vanished,
+    LeaseLost,
+}
+
+/// A transaction for one activity, with the lease prolonged in it.
+async fn step(app: &App, lease: &Lease, athlete_id: i64, activity_id: i64) -> Result<Step, DbError> {
     let tx = app.db.worker(athlete_id).await?;
-    let is_held = detail_runs::extend(&tx, lease, app.clock.now() + LEASE).await?;
-    Ok(is_held.then_some(tx))
+    if !detail_runs::extend(&tx, lease, app.clock.now() + LEASE).await? {
+        return Ok(Step::LeaseLost);
+    }
+    Ok(if activities::hold(&tx, activity_id).await? { Step::Taken(Box::new(tx)) } else { Step::Vanished })
 }
 
 /// Whether the detailed activity was there and could be read.
@@ -149,10 +168,14 @@ async fn conclude(app: &App, athlete_id: i64, lease: &Lease, stop: Stop) -> Resu
         }
         Stop::OutOfTime => detail_runs::give_back(tx, lease, now).await?,
         Stop::NotConnected => detail_runs::end(tx, lease).await?,
-        Stop::Finished { .. } => match details::next_try_at(&tx).await? {
-            Some(at) => detail_runs::give_back(tx, lease, at).await?,
-            None => detail_runs::end(tx, lease).await?,
-        },
+        Stop::Finished { .. } => {
+            // Held before looking: an event that brings new work meanwhile waits for the row, and begins it anew.
+            detail_runs::extend(&tx, lease, now + LEASE).await?;
+            match details::next_try_at(&tx).await? {
+                Some(at) => detail_runs::give_back(tx, lease, at).await?,
+                None => detail_runs::end(tx, lease).await?,
+            }
+        }
         Stop::Refused(refusal) => {
             drop(tx);
             refused(app, athlete_id, lease, refusal).await?;

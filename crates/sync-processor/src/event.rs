@@ -125,21 +125,29 @@ async fn follow_activity(app: &App, claimed: &ClaimedEvents, lease: &EventLease,
         Err(CallError::Token(error)) => return Err(WorkError::Token(error)),
     };
     let now = app.clock.now();
+    let fetched = read_activity(&object, claimed.athlete_id);
     let tx = app.db.worker(claimed.athlete_id).await?;
-    let outcome = match read_activity(&object, claimed.athlete_id) {
-        FetchedActivity::Own(activity, detail) => {
-            details::save_activity(&tx, &activity, &detail, now).await?;
+    // Whoever ends the connection locks in the same order, the data last: two that wait for each other would both lose.
+    let outcome = match &fetched {
+        FetchedActivity::Own(..) => {
             // Its streams are still missing.
             detail_runs::ensure(&tx, now).await?;
             Outcome::Saved
         }
         FetchedActivity::Foreign => Outcome::Foreign,
-        FetchedActivity::Unreadable(object) => {
-            activities::keep_aside(&tx, &[object], now).await?;
-            Outcome::Unreadable
-        }
+        FetchedActivity::Unreadable(_) => Outcome::Unreadable,
     };
-    Ok(commit(tx, claimed, lease, outcome, now).await?)
+    if !settle_first(&tx, lease, outcome, now).await? {
+        return Ok(());
+    }
+    match fetched {
+        FetchedActivity::Own(activity, detail) => details::save_activity(&tx, &activity, &detail, now).await?,
+        FetchedActivity::Foreign => {}
+        FetchedActivity::Unreadable(object) => activities::keep_aside(&tx, &[object], now).await?,
+    }
+    tx.commit().await?;
+    log_outcome(claimed, lease, outcome);
+    Ok(())
 }
 
 /// Strava does not know the activity.
@@ -147,8 +155,12 @@ async fn miss(app: &App, claimed: &ClaimedEvents, lease: &EventLease, id: i64) -
     let now = app.clock.now();
     if claimed.says_deleted {
         let tx = app.db.worker(claimed.athlete_id).await?;
-        activities::delete(&tx, id).await?;
-        return commit(tx, claimed, lease, Outcome::Deleted, now).await;
+        if settle_first(&tx, lease, Outcome::Deleted, now).await? {
+            activities::delete(&tx, id).await?;
+            tx.commit().await?;
+            log_outcome(claimed, lease, Outcome::Deleted);
+        }
+        return Ok(());
     }
     let pause = usize::try_from(claimed.not_found).ok().and_then(|n| NOT_FOUND_PAUSES.get(n));
     match pause {
@@ -220,18 +232,21 @@ async fn refused(app: &App, claimed: &ClaimedEvents, lease: &EventLease, refusal
 
 async fn settle(app: &App, claimed: &ClaimedEvents, lease: &EventLease, outcome: Outcome) -> Result<(), DbError> {
     let tx = app.db.worker(claimed.athlete_id).await?;
-    commit(tx, claimed, lease, outcome, app.clock.now()).await
+    if settle_first(&tx, lease, outcome, app.clock.now()).await? {
+        tx.commit().await?;
+        log_outcome(claimed, lease, outcome);
+    }
+    Ok(())
 }
 
-/// Commits the effect together with the mark; neither where the lease is somebody else's by now.
-async fn commit(tx: WorkerTx, claimed: &ClaimedEvents, lease: &EventLease, outcome: Outcome, now: Timestamp) -> Result<(), DbError> {
-    if !strava_events::settle(&tx, lease, outcome, now).await? {
+/// Marks the events in the transaction of their effect. `false`, and nothing may be committed, where the lease is
+/// somebody else's by now.
+async fn settle_first(tx: &WorkerTx, lease: &EventLease, outcome: Outcome, now: Timestamp) -> Result<bool, DbError> {
+    let is_ours = strava_events::settle(tx, lease, outcome, now).await?;
+    if !is_ours {
         tracing::warn!(event.id = %lease.event_id, "Event {} is no longer ours; this answer was dropped", lease.event_id);
-        return Ok(());
     }
-    tx.commit().await?;
-    log_outcome(claimed, lease, outcome);
-    Ok(())
+    Ok(is_ours)
 }
 
 fn log_outcome(claimed: &ClaimedEvents, lease: &EventLease, outcome: Outcome) {

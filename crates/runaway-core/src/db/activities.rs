@@ -111,6 +111,15 @@ pub async fn delete(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
     Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
 }
 
+/// Keeps a stored activity from being deleted before this transaction ends; `false` where it is not held any more.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn hold(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
+    let sql = "SELECT 1 FROM activities WHERE athlete_id = $1 AND id = $2 FOR KEY SHARE";
+    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
+}
+
 /// Writes rows, leaves unchanged ones alone, and has the details of changed ones fetched anew.
 async fn upsert(tx: &WorkerTx, page: &[&Activity], now: Timestamp) -> Result<(), DbError> {
     let names = || COLUMNS.iter().map(|(name, _)| *name);

@@ -50,13 +50,13 @@ const fn own(name: &'static str, key: Key) -> AthleteTable {
 
 const REVOKED_LATER: &str = "the sealed token is needed to revoke it at Strava; dropped after thirty days at the latest";
 
-/// The tables beside `athletes` itself, those first that others do not refer to. What the coach wrote tells of
-/// Strava's data and goes with it.
+/// The tables beside `athletes` itself, those first that others do not refer to, and of them the one first that whoever
+/// stores details locks first. What the coach wrote tells of Strava's data and goes with it.
 pub const ATHLETE_TABLES: &[AthleteTable] = &[
+    strava("detail_runs", None),
     strava("best_efforts", None),
     strava("activity_streams", None),
     strava("vanished_candidates", None),
-    strava("detail_runs", None),
     strava("activity_details", None),
     strava("activity_raw", None),
     strava("activities", Some("created_at")),

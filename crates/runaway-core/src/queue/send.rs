@@ -55,6 +55,23 @@ impl Queue {
         request.send().await.map_err(|error| QueueError { body, source: error.into() })?;
         Ok(())
     }
+
+    async fn send_all(&self, bodies: Vec<String>) -> Result<(), QueueError> {
+        for batch in bodies.chunks(BATCH_MAX) {
+            let failed = |n: usize, source: Box<dyn std::error::Error + Send + Sync>| QueueError {
+                body: batch.get(n).cloned().unwrap_or_default(),
+                source,
+            };
+            let entry = |(n, body): (usize, &String)| SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(body).build();
+            let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(0, error.into()))?;
+            let request = self.client.send_message_batch().queue_url(&self.url).set_entries(Some(entries));
+            let answer = request.send().await.map_err(|error| failed(0, error.into()))?;
+            if let Some(entry) = answer.failed.first() {
+                return Err(failed(entry.id.parse().unwrap_or_default(), entry.code.clone().into()));
+            }
+        }
+        Ok(())
+    }
 }
 
 /// The queue of sync jobs and of Strava's events.
@@ -92,22 +109,7 @@ impl SyncQueue {
     /// # Errors
     /// [`QueueError`] for the first that could not be sent; later ones are not tried.
     pub async fn send_all(&self, messages: &[SyncMessage]) -> Result<(), QueueError> {
-        for batch in messages.chunks(BATCH_MAX) {
-            let failed = |n: usize, source: Box<dyn std::error::Error + Send + Sync>| QueueError {
-                body: batch.get(n).map(|message| message.to_body()).unwrap_or_default(),
-                source,
-            };
-            let entry = |(n, message): (usize, &SyncMessage)| {
-                SendMessageBatchRequestEntry::builder().id(n.to_string()).message_body(message.to_body()).build()
-            };
-            let entries = batch.iter().enumerate().map(entry).collect::<Result<Vec<_>, _>>().map_err(|error| failed(0, error.into()))?;
-            let request = self.0.client.send_message_batch().queue_url(&self.0.url).set_entries(Some(entries));
-            let answer = request.send().await.map_err(|error| failed(0, error.into()))?;
-            if let Some(entry) = answer.failed.first() {
-                return Err(failed(entry.id.parse().unwrap_or_default(), entry.code.clone().into()));
-            }
-        }
-        Ok(())
+        self.0.send_all(messages.iter().map(|message| message.to_body()).collect()).await
     }
 }
 
@@ -121,11 +123,11 @@ impl JournalQueue {
         Self(Queue::connect(&config.journal_queue_url).await)
     }
 
-    /// Sends a week.
+    /// Sends many weeks at once.
     ///
     /// # Errors
-    /// [`QueueError`] after three tries.
-    pub async fn send(&self, message: &JournalMessage) -> Result<(), QueueError> {
-        self.0.send(message.to_body(), 0).await
+    /// [`QueueError`] for the first that could not be sent; later ones are not tried.
+    pub async fn send_all(&self, messages: &[JournalMessage]) -> Result<(), QueueError> {
+        self.0.send_all(messages.iter().map(JournalMessage::to_body).collect()).await
     }
 }

@@ -167,6 +167,25 @@ async fn details_stop_where_the_budget_for_backfills_ends() {
 }
 
 #[tokio::test]
+async fn an_activity_deleted_while_its_details_are_fetched_is_passed_over() {
+    for held in [On::Detail(2), On::Streams(2)] {
+        let story = synced(runs(3)).await;
+        let gate = Gate::default();
+        story.world.strava.fail(held, Fault::HeldBody(gate.clone()));
+        let deleted = async {
+            gate.arrival().await;
+            let owner = story.world.database.owner().await;
+            assert_eq!(owner.execute("DELETE FROM activities WHERE id = $1", &[&(FIRST_ID + 1)]).await.unwrap(), 1);
+            gate.open();
+        };
+        tokio::join!(work_off(&story), deleted);
+        assert_eq!((story.stored().await, states(&story, "fetched", "fetched").await), (2, 2), "the others have theirs");
+        assert_eq!(story.world.database.count("SELECT count(*) FROM detail_runs").await, 0);
+        story.ends(&[]).await;
+    }
+}
+
+#[tokio::test]
 async fn a_processor_killed_over_details_is_followed_by_another() {
     let story = synced(runs(5)).await;
     let gate = Gate::default();
