@@ -47,6 +47,8 @@ const SELF_HARM_SIGNS: [&[&str]; 9] = [
     &["want", "to", "die"],
     &["self", "harm"],
 ];
+/// What runners call hills and drills; only directly behind the first word does the second name one.
+const NAMES_OF_SESSIONS: (&str, [&str; 6]) = ("suicide", ["hill", "hills", "sprint", "sprints", "drill", "drills"]);
 /// Words of the body that hurts, and of hurting.
 const PARTS: [&str; 27] = [
     "knee",
@@ -135,8 +137,15 @@ pub(crate) fn hurts(message: &str) -> bool {
 fn sentences(message: &str) -> impl Iterator<Item = Vec<String>> {
     message.split(['.', '!', '?', '\n', ';']).map(|sentence| {
         let words = sentence.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-        words.map(str::to_lowercase).collect()
+        without_names_of_sessions(words.map(str::to_lowercase).collect())
     })
+}
+
+fn without_names_of_sessions(words: Vec<String>) -> Vec<String> {
+    let (first, seconds) = NAMES_OF_SESSIONS;
+    let is_name = |n: usize| words[n] == first && words.get(n + 1).is_some_and(|next| seconds.contains(&next.as_str()));
+    let kept: Vec<bool> = (0..words.len()).map(|n| !is_name(n)).collect();
+    words.into_iter().zip(kept).filter_map(|(word, is_kept)| is_kept.then_some(word)).collect()
 }
 
 #[cfg(test)]
@@ -152,6 +161,9 @@ mod tests {
             ("I fainted this morning, should I run?", Some(Emergency::Heart)),
             ("sometimes i want to die", Some(Emergency::SelfHarm)),
             ("Thinking about suicide a lot", Some(Emergency::SelfHarm)),
+            ("Suicide: hill repeats feel pointless, so does everything. I want to die", Some(Emergency::SelfHarm)),
+            ("After Suicide Hill I think about suicide", Some(Emergency::SelfHarm)),
+            ("How fast was I up Suicide Hill last week? And the suicide sprints?", None),
             ("That hill made me want to cry. My legs died!", None),
             ("Did I set a chest strap record? My knee has no pain", None),
             ("How was my last run?", None),
