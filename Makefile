@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults bench check token webhook dead-letters format prerequisites binaries
+.PHONY: help demo dev test faults bench docs check token webhook dead-letters format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -20,12 +20,16 @@ faults: binaries ## Break things on purpose and write what came of it to docs/fa
 bench: binaries ## What a question to the coach takes, with 1,000 and with 100,000 activities
 	@exec target/debug/devstack bench
 
+docs: ## Write the tables of docs/configuration.md from the settings and the template
+	@DOCS_WRITE=1 scripts/patiently "compiling" cargo test --quiet --workspace --test repository documents
+
 check: binaries ## Format, lints, documentation, dependency rules, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --document-private-items --quiet
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; fi
 	@target/debug/devstack lint
+	@if command -v sam >/dev/null; then SAM_CLI_TELEMETRY=0 sam validate --lint --template template.yaml --region eu-west-1; fi
 
 token: ## Print a token for the local world: make token USER=<uuid>
 	@exec target/debug/devstack token "$(USER)"

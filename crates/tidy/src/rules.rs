@@ -15,8 +15,12 @@ const TASKS: [&str; 5] = ["process-pending", "reset-stuck", "cleanup", "sweep", 
 /// Paths that no function owns, as the local router names them, and the function that says so.
 const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
 const UNOWNED_FUNCTION: &str = "job-status";
-/// Crates that must not be built: a second provider of cryptography or TLS.
-const BANNED_CRATES: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
+/// The setting that every function has: it names the others.
+const SECRET_ARN: &str = "RUNAWAY_SECRET_ARN";
+/// SAM's word for an answer that is passed on as it comes. The gateway's own, `STREAM`, is accepted and does nothing.
+const STREAMED: &str = "RESPONSE_STREAM";
+/// How long the gateway waits for an answer that it passes on as a whole, seconds.
+const WHOLE_ANSWER_S_MAX: u64 = 29;
 
 /// Every function with routes owns its whole path, with every method.
 pub fn routes(template: &Template) -> Vec<String> {
@@ -24,11 +28,11 @@ pub fn routes(template: &Template) -> Vec<String> {
     for function in template.functions.iter().filter(|function| !function.routes.is_empty()) {
         let own = format!("/functions/v1/{}", function.name);
         let expected = BTreeSet::from([own.clone(), format!("{own}/{{proxy+}}")]);
-        let paths: BTreeSet<String> = function.routes.iter().map(|(_, path)| path.clone()).collect();
+        let paths: BTreeSet<String> = function.routes.iter().map(|route| route.path.clone()).collect();
         if paths != expected {
             broken.push(format!("{} has the routes {paths:?} instead of {expected:?}", function.logical_id));
         }
-        if function.routes.iter().any(|(method, _)| method != "ANY") {
+        if function.routes.iter().any(|route| route.method != "ANY") {
             broken.push(format!("{} answers some methods only; the function decides them", function.logical_id));
         }
     }
@@ -39,13 +43,33 @@ pub fn routes(template: &Template) -> Vec<String> {
 /// `router` maps paths to functions.
 pub fn router(template: &Template, router: &BTreeMap<String, String>) -> Vec<String> {
     let routes =
-        template.functions.iter().flat_map(|f| f.routes.iter().map(|(_, path)| (path.replace("{proxy+}", "{*rest}"), f.name.clone())));
+        template.functions.iter().flat_map(|f| f.routes.iter().map(|route| (route.path.replace("{proxy+}", "{*rest}"), f.name.clone())));
     let unowned = UNOWNED_PATHS.map(|path| (path.to_owned(), UNOWNED_FUNCTION.to_owned()));
     let expected: BTreeMap<String, String> = routes.chain(unowned).collect();
     let differs = |(path, function): &(&String, &String)| expected.get(*path) != Some(*function);
     let surplus = router.iter().filter(differs).map(|(path, _)| format!("the watch router has {path}, the template not"));
     let missing = expected.keys().filter(|path| !router.contains_key(*path)).map(|path| format!("the watch router lacks {path}"));
     surplus.chain(missing).collect()
+}
+
+/// The gateway passes on what `streaming` functions send as it comes and waits as long as they may take, and no longer than
+/// it can for the others.
+pub fn streaming(template: &Template, streaming: &BTreeSet<String>) -> Vec<String> {
+    let mut broken = Vec::new();
+    for function in &template.functions {
+        let (id, streams) = (&function.logical_id, streaming.contains(&function.name));
+        for route in &function.routes {
+            let (mode, expected) = (route.transfer_mode.as_deref(), streams.then_some(STREAMED));
+            if mode != expected {
+                broken.push(format!("{id} has the transfer mode {mode:?} at {} instead of {expected:?}", route.path));
+            }
+            let waits_s = if streams { route.timeout_ms.unwrap_or_default() / 1000 } else { WHOLE_ANSWER_S_MAX };
+            if function.timeout_s > waits_s {
+                broken.push(format!("{id} may take {} s, and the gateway waits {waits_s} s at {}", function.timeout_s, route.path));
+            }
+        }
+    }
+    broken
 }
 
 /// Queues: partial failures are reported, messages stay hidden long enough, and none is lost without a trace.
@@ -56,6 +80,15 @@ pub fn queues(template: &Template) -> Vec<String> {
         let id = &function.logical_id;
         if source.response_types != [PARTIAL_FAILURES] {
             broken.push(format!("{id} answers {:?} instead of {PARTIAL_FAILURES}", source.response_types));
+        }
+        // What a reserved concurrency turns away counts as a failed delivery; the schedules come on top.
+        let needed = source.concurrency_max.map(|batches| batches + u64::from(!function.schedules.is_empty()));
+        match (needed, function.concurrency) {
+            (None, _) => broken.push(format!("{id} may be started by its queue without limit")),
+            (Some(needed), Some(reserved)) if reserved < needed => {
+                broken.push(format!("{id} has {reserved} of its own and its queue and schedules may start {needed}"));
+            }
+            _ => {}
         }
         let Some(queue) = template.queues.iter().find(|queue| queue.logical_id == source.queue) else {
             broken.push(format!("{id} takes from {:?}, which is no queue of the template", source.queue));
@@ -93,20 +126,46 @@ pub fn schedules(template: &Template) -> Vec<String> {
     broken
 }
 
-/// Every variable of a function is a setting that the configuration knows and that is no secret.
-pub fn environment(template: &Template, settings: &[(&str, bool)]) -> Vec<String> {
+/// Every variable of a function is a setting that the configuration knows and that is no secret, is read by the function,
+/// takes its value from what has the setting's name, and none that the function reads is missing. `settings` are
+/// names and whether they are secret, `reads` what each function reads.
+pub fn environment(template: &Template, settings: &[(&str, bool)], reads: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
     let mut broken = Vec::new();
     for function in &template.functions {
-        for variable in &function.environment {
+        let id = &function.logical_id;
+        let Some(read) = reads.get(&function.name) else { continue };
+        for (variable, origin) in &function.environment {
             match settings.iter().find(|(name, _)| name == variable) {
                 _ if RUNTIME_VARIABLES.contains(&variable.as_str()) => {}
-                None => broken.push(format!("{} has the variable {variable}, which is no setting", function.logical_id)),
-                Some((_, true)) => broken.push(format!("{} has the secret {variable} in its environment", function.logical_id)),
-                Some((_, false)) => {}
+                None => broken.push(format!("{id} has the variable {variable}, which is no setting")),
+                Some((_, true)) => broken.push(format!("{id} has the secret {variable} in its environment")),
+                Some(_) if !names(variable, origin) => broken.push(format!("{id} takes {variable} from {origin}")),
+                Some(_) if variable != SECRET_ARN && !read.contains(variable) => broken.push(format!("{id} does not read {variable}")),
+                Some(_) => {}
             }
         }
+        let is_plain = |name: &&String| settings.iter().any(|(setting, secret)| setting == name && !secret);
+        let needed = read.iter().filter(is_plain).map(String::as_str).chain([SECRET_ARN]);
+        let missing = needed.filter(|name| !function.environment.contains_key(*name));
+        broken.extend(missing.map(|name| format!("{id} reads {name} and is not given it")));
     }
     broken
+}
+
+/// Whether `origin`, a parameter, queue or secret of the template, has the variable's name: `AuthIssuer` for
+/// `AUTH_ISSUER`, `SyncQueue` for `SYNC_QUEUE_URL`.
+fn names(variable: &str, origin: &str) -> bool {
+    if variable == SECRET_ARN {
+        return origin.ends_with("Secret");
+    }
+    let words = variable.strip_suffix("_QUEUE_URL").map_or(variable.to_owned(), |queue| format!("{queue}_QUEUE"));
+    words.replace('_', "").eq_ignore_ascii_case(origin)
+}
+
+/// Every setting is read by some function of the template.
+pub fn settings_are_read(settings: &[(&str, bool)], reads: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let is_read = |name: &str| name == SECRET_ARN || reads.values().any(|read| read.contains(name));
+    settings.iter().filter(|(name, _)| !is_read(name)).map(|(name, _)| format!("no function reads the setting {name}")).collect()
 }
 
 /// Functions of the template and binaries of the Lambda crates are the same.
@@ -115,11 +174,4 @@ pub fn functions(template: &Template, binaries: &BTreeSet<String>) -> Vec<String
     let unknown = named.difference(binaries).map(|name| format!("the template's function {name} has no binary"));
     let missing = binaries.difference(&named).map(|name| format!("the binary {name} is no function of the template"));
     unknown.chain(missing).collect()
-}
-
-/// No banned crate is built. `tree` is what `cargo tree --prefix none` prints: the lock file also names crates that
-/// only an unused feature would bring.
-pub fn banned_crates(tree: &str) -> Vec<String> {
-    let built = |name: &str| tree.lines().any(|line| line.split(' ').next() == Some(name));
-    BANNED_CRATES.iter().filter(|name| built(name)).map(|name| format!("{name} is built")).collect()
 }

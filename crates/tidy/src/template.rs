@@ -1,10 +1,12 @@
 //! What `template.yaml` says of functions, queues and schedules.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::Context as _;
 use serde_norway::Value;
+
+use crate::permissions::{Permission, permissions};
 
 /// The parts of the template that the local world and the rules need.
 #[derive(Debug, Clone)]
@@ -22,16 +24,38 @@ pub struct Function {
     pub name: String,
     /// Its name inside the template.
     pub logical_id: String,
-    /// Method and path of each route.
-    pub routes: Vec<(String, String)>,
+    /// The routes.
+    pub routes: Vec<Route>,
     /// Seconds.
     pub timeout_s: u64,
-    /// Names of its environment variables, the global ones included.
-    pub environment: BTreeSet<String>,
+    /// Megabytes.
+    pub memory_mb: u64,
+    /// How many of it may run at once; `None`: as many as are called.
+    pub concurrency: Option<u64>,
+    /// Its environment variables, the global ones included: the parameter or resource that each takes its value from,
+    /// or the value itself.
+    pub environment: BTreeMap<String, String>,
+    /// What it may do.
+    pub permissions: Vec<Permission>,
+    /// Whether its role stands in the template; otherwise SAM makes one, which may write logs and traces.
+    pub has_own_role: bool,
     /// The queue it is invoked by.
     pub queue: Option<QueueSource>,
     /// The schedules it is invoked by.
     pub schedules: Vec<Schedule>,
+}
+
+/// A route of the API.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// GET, POST, … or ANY.
+    pub method: String,
+    /// From the root, with `{proxy+}`.
+    pub path: String,
+    /// How the answer is passed on; `None`: as a whole.
+    pub transfer_mode: Option<String>,
+    /// How long the gateway waits, milliseconds, where it is not its own limit.
+    pub timeout_ms: Option<u64>,
 }
 
 /// A queue as a function's event source.
@@ -43,6 +67,8 @@ pub struct QueueSource {
     pub batch_size: u32,
     /// What the function's answer means.
     pub response_types: Vec<String>,
+    /// Batches under way at once at most; `None`: without limit.
+    pub concurrency_max: Option<u64>,
 }
 
 /// A schedule as a function's event source.
@@ -127,7 +153,7 @@ impl Template {
         for (id, resource) in resources {
             let id = id.as_str().context("a resource's name is no text")?;
             match resource["Type"].as_str() {
-                Some("AWS::Serverless::Function") => functions.push(function(id, resource, globals)?),
+                Some("AWS::Serverless::Function") => functions.push(function(id, resource, globals, &root["Resources"])?),
                 Some("AWS::SQS::Queue") => queues.push(queue(id, resource)),
                 _ => {}
             }
@@ -142,26 +168,41 @@ impl Template {
 }
 
 /// The resource that `!Ref X` or `!GetAtt X.Y` names.
-fn referred(value: &Value) -> Option<String> {
+pub(crate) fn referred(value: &Value) -> Option<String> {
     let Value::Tagged(tagged) = value else { return None };
     let name = tagged.value.as_str()?;
     Some(name.split('.').next().unwrap_or(name).to_owned())
 }
 
-fn names(variables: &Value) -> impl Iterator<Item = String> {
-    variables.as_mapping().into_iter().flatten().filter_map(|(name, _)| name.as_str().map(str::to_owned))
+fn variables(of: &Value) -> impl Iterator<Item = (String, String)> {
+    let pairs = of["Environment"]["Variables"].as_mapping().into_iter().flatten();
+    pairs.filter_map(|(name, value)| {
+        Some((name.as_str()?.to_owned(), referred(value).or(value.as_str().map(str::to_owned)).unwrap_or_default()))
+    })
 }
 
-fn function(id: &str, resource: &Value, globals: &Value) -> anyhow::Result<Function> {
+/// The number of `!If [ReservesConcurrency, 3, !Ref AWS::NoValue]`, or one that always holds.
+fn concurrency(value: &Value) -> Option<u64> {
+    match value {
+        Value::Tagged(tagged) => tagged.value.get(1)?.as_u64(),
+        other => other.as_u64(),
+    }
+}
+
+fn function(id: &str, resource: &Value, globals: &Value, resources: &Value) -> anyhow::Result<Function> {
     let properties = &resource["Properties"];
     let binary = resource["Metadata"]["BuildProperties"]["Binary"].as_str();
-    let environment = |of: &Value| names(&of["Environment"]["Variables"]).collect::<BTreeSet<_>>();
+    let number = |name: &str| properties[name].as_u64().or(globals[name].as_u64()).with_context(|| format!("{id} has no {name}"));
     let mut function = Function {
         name: binary.with_context(|| format!("{id} names no binary"))?.to_owned(),
         logical_id: id.to_owned(),
         routes: Vec::new(),
-        timeout_s: properties["Timeout"].as_u64().or(globals["Timeout"].as_u64()).with_context(|| format!("{id} has no timeout"))?,
-        environment: environment(globals).union(&environment(properties)).cloned().collect(),
+        timeout_s: number("Timeout")?,
+        memory_mb: number("MemorySize")?,
+        concurrency: concurrency(&properties["ReservedConcurrentExecutions"]),
+        environment: variables(globals).chain(variables(properties)).collect(),
+        permissions: permissions(properties, resources),
+        has_own_role: !properties["Role"].is_null(),
         queue: None,
         schedules: Vec::new(),
     };
@@ -169,7 +210,12 @@ fn function(id: &str, resource: &Value, globals: &Value) -> anyhow::Result<Funct
         let event_properties = &event["Properties"];
         let text = |field: &str| event_properties[field].as_str().unwrap_or_default().to_owned();
         match event["Type"].as_str() {
-            Some("Api") => function.routes.push((text("Method"), text("Path"))),
+            Some("Api") => function.routes.push(Route {
+                method: text("Method"),
+                path: text("Path"),
+                transfer_mode: event_properties["ResponseTransferMode"].as_str().map(str::to_owned),
+                timeout_ms: event_properties["TimeoutInMillis"].as_u64(),
+            }),
             Some("SQS") => function.queue = Some(queue_source(event_properties)),
             Some("ScheduleV2") => function.schedules.push(Schedule {
                 name: name.as_str().unwrap_or_default().to_owned(),
@@ -188,6 +234,7 @@ fn queue_source(properties: &Value) -> QueueSource {
         queue: referred(&properties["Queue"]).unwrap_or_default(),
         batch_size: properties["BatchSize"].as_u64().and_then(|n| u32::try_from(n).ok()).unwrap_or(10),
         response_types: types.into_iter().flatten().filter_map(|t| t.as_str().map(str::to_owned)).collect(),
+        concurrency_max: properties["ScalingConfig"]["MaximumConcurrency"].as_u64(),
     }
 }
 

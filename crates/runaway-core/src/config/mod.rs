@@ -42,7 +42,8 @@ const fn secret(name: &'static str, description: &'static str) -> Setting {
 /// Every setting there is.
 pub const SETTINGS: &[Setting] = &[
     secret("DATABASE_URL", "PostgreSQL of the functions, with the login role runaway_app"),
-    plain("DATABASE_CA_PEM", "Optional: certificates, beside the public ones, that the database's certificate may chain to"),
+    // No secret, but longer than an environment may be.
+    secret("DATABASE_CA_PEM", "Optional: certificates, beside the public ones, that the database's certificate may chain to"),
     secret("DATABASE_ADMIN_URL", "PostgreSQL of the migration, with a login that owns the database; migrate only"),
     plain("SYNC_QUEUE_URL", "The SQS queue of sync jobs"),
     plain("JOURNAL_QUEUE_URL", "The SQS queue of weeks to write"),
