@@ -17,6 +17,7 @@ use runaway_core::db::request_limits::{self, Allowance};
 use runaway_core::db::{AthleteTx, best_efforts};
 use runaway_core::domain::next_daily_window;
 use runaway_core::http::{ApiError, Call, Caller, Reply, Streamed};
+use runaway_core::telemetry;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -131,6 +132,9 @@ async fn open(app: &App, caller: Caller, asked: &Asked, now: Timestamp) -> Resul
         take(app, &tx, now, emergency.is_some()),
     );
     let (person, history, remembered, races) = (person?, history?, remembered?, races?);
+    if let Some(person) = &person {
+        telemetry::note_athlete(person.athlete_id);
+    }
     if asked.named.iter().any(|id| person.as_ref().is_none_or(|person| person.athlete_id != *id)) {
         return Err(ApiError::Forbidden);
     }

@@ -6,7 +6,7 @@ use runaway_core::claude::{
     ClaudeError, MessageRequest, Permit, Refusal, StopReason, StreamEvent, ToolResult, ToolUse, Usage, tool_results,
 };
 use runaway_core::http::{ApiError, Caller};
-use runaway_core::telemetry;
+use runaway_core::telemetry::{self, FAILURES, Line};
 use runaway_core::vault::fingerprint;
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::time::Instant;
@@ -93,16 +93,12 @@ fn send(deltas: Option<&Deltas>, text: &str) {
 
 /// One line about a model that did not answer; what needs the operator is an error.
 fn report(athlete_id: i64, error: &ClaudeError) {
-    let cause = telemetry::chain(error);
-    if matches!(error, ClaudeError::Rejected { .. } | ClaudeError::SpendLimit { .. }) {
-        tracing::error!(
-            athlete.id = athlete_id,
-            cause,
-            "Claude refuses our requests; athletes are answered from facts only until this is mended"
-        );
+    let line = if matches!(error, ClaudeError::Rejected { .. } | ClaudeError::SpendLimit { .. }) {
+        Line::error("Claude refuses our requests; athletes are answered from facts only until this is mended")
     } else {
-        tracing::warn!(athlete.id = athlete_id, cause, "Claude did not answer; the athlete is answered from facts only");
-    }
+        Line::warn("Claude did not answer; the athlete is answered from facts only")
+    };
+    line.field("athlete.id", athlete_id).field("cause", telemetry::chain(error)).metric_by(FAILURES, error.class(), 1).write();
 }
 
 enum Broken {
@@ -232,8 +228,7 @@ fn refused(calls: &[ToolUse]) -> Vec<ToolResult> {
 }
 
 fn tokens(usage: Usage) -> i64 {
-    let read = usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens;
-    i64::try_from(read + usage.output_tokens).unwrap_or(i64::MAX)
+    i64::try_from(usage.read_tokens() + usage.output_tokens).unwrap_or(i64::MAX)
 }
 
 /// The user as Claude is told: always the same, and nobody's.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use lambda_runtime::streaming::{Sender, channel};
 use runaway_core::http::{ApiError, EventBody, log_failure};
+use runaway_core::telemetry;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -23,7 +24,9 @@ where
     let (texts, receiver) = unbounded_channel();
     let work = work(texts);
     let (sender, body) = channel();
-    tokio::spawn(pump(request_id, work, receiver, sender));
+    // The request's line is written before the line to the caller is closed, after which the environment may be frozen.
+    let pumped = telemetry::carried(pump(request_id, work, receiver, sender));
+    tokio::spawn(async move { drop(pumped.await) });
     body
 }
 
@@ -32,7 +35,7 @@ async fn pump(
     work: impl Future<Output = Result<Value, ApiError>>,
     mut texts: UnboundedReceiver<String>,
     sender: Sender,
-) {
+) -> Line {
     let mut line = Line(Some(sender));
     let mut work = pin!(work);
     let outcome = loop {
@@ -53,6 +56,7 @@ async fn pump(
             line.event("error", &error.body(&request_id)).await;
         }
     }
+    line
 }
 
 /// The way to the caller; closed once they have left.

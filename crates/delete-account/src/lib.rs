@@ -10,6 +10,7 @@ use runaway_core::db::{Db, DbError, athlete_tables, athletes};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::strava::StravaClient;
+use runaway_core::telemetry;
 use runaway_core::vault::Vault;
 use serde_json::json;
 use uuid::Uuid;
@@ -96,6 +97,7 @@ async fn erase(app: &App, athlete_id: i64) -> Result<Option<PendingRevocation>, 
     }
     tx.commit().await?;
     if is_erased {
+        telemetry::forget_athlete();
         tracing::info!(receipt.id = %receipt_id, rows, "An account was erased");
     }
     Ok(pending)

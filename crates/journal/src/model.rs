@@ -1,7 +1,7 @@
 //! Asking the model for the week's words: once, and once more where its answer is not proven by the facts.
 
 use runaway_core::claude::{ClaudeError, MessageRequest, Permit, StopReason, SystemBlock, Thinking, user_text};
-use runaway_core::telemetry;
+use runaway_core::telemetry::{self, FAILURES, Line};
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -42,7 +42,7 @@ pub(crate) async fn ask(permit: &Permit<'_>, facts: &Facts, deadline: Instant, t
             }
         };
         let usage = message.usage;
-        *tokens += usage.input_tokens + usage.cache_creation_input_tokens + usage.cache_read_input_tokens + usage.output_tokens;
+        *tokens += usage.read_tokens() + usage.output_tokens;
         let believed = match message.stop_reason {
             StopReason::EndTurn | StopReason::StopSequence => prompt::believed(&message.text(), facts),
             ref other => Err(vec![format!("it stopped with {}", other.as_str())]),
@@ -78,11 +78,11 @@ fn request(messages: Vec<Value>, facts: &Facts) -> MessageRequest {
 
 /// What only the operator can mend is an error; the rest passes by itself.
 fn log_failure(error: &ClaudeError) {
-    let cause = telemetry::chain(error);
-    match error {
+    let line = match error {
         ClaudeError::Rejected { .. } | ClaudeError::SpendLimit { .. } => {
-            tracing::error!(cause, "Claude refuses the journal's request; the week is written from the facts alone");
+            Line::error("Claude refuses the journal's request; the week is written from the facts alone")
         }
-        _ => tracing::warn!(cause, "Claude cannot be reached; the week is written from the facts alone for now"),
-    }
+        _ => Line::warn("Claude cannot be reached; the week is written from the facts alone for now"),
+    };
+    line.field("cause", telemetry::chain(error)).metric_by(FAILURES, error.class(), 1).write();
 }

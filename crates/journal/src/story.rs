@@ -12,7 +12,8 @@ use runaway_core::db::journal::{self, Claim, Draft, Entry, Subject, WeekState};
 use runaway_core::db::request_limits::{self, Allowance};
 use runaway_core::db::{Db, DbError, OneAthleteTx};
 use runaway_core::domain::Sex;
-use runaway_core::telemetry;
+use runaway_core::queue::Undone;
+use runaway_core::telemetry::{self, JOURNAL_ENTRIES, Line};
 use serde_json::Value;
 use tokio::time::Instant;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ use crate::prompt::Texts;
 
 /// The word for an entry without a model.
 pub const FACTS_ONLY: &str = "facts-only";
+/// The word for one that is to be written again by the model.
+const PROVISIONAL: &str = "provisional";
 /// How long one waits for another who writes the same week.
 pub const WAIT_MAX: Duration = Duration::from_secs(20);
 /// How often one looks whether the other is done.
@@ -86,6 +89,17 @@ pub enum StoryError {
     LimitReached,
 }
 
+impl From<StoryError> for Undone {
+    fn from(error: StoryError) -> Self {
+        let class = match error {
+            StoryError::Db(_) => "database",
+            StoryError::Busy => "busy",
+            StoryError::LimitReached => "limit_reached",
+        };
+        Self::Failed { class, source: error.into() }
+    }
+}
+
 /// What is there before anything is written.
 struct Look {
     state: WeekState,
@@ -110,6 +124,20 @@ pub fn today(subject: &Subject, now: Timestamp) -> Date {
 /// # Errors
 /// See [`StoryError`].
 pub async fn write_week(writer: &Writer, order: &Order) -> Result<Outcome, StoryError> {
+    let outcome = write_in_turn(writer, order).await;
+    if let Err(error) = &outcome {
+        Line::warn("A week was not written")
+            .field("athlete.id", order.athlete_id)
+            .field("week", order.week.to_string())
+            .field("cause", telemetry::chain(error))
+            .metric_by(JOURNAL_ENTRIES, "not_written", 1)
+            .write();
+    }
+    outcome
+}
+
+/// Writes it, or waits for another who does.
+async fn write_in_turn(writer: &Writer, order: &Order) -> Result<Outcome, StoryError> {
     let patience = Instant::now() + WAIT_MAX;
     let mut writes_before = None;
     loop {
@@ -163,13 +191,13 @@ async fn write_claimed(writer: &Writer, order: &Order, claim: &Claim, changes: i
     if let Some(outcome) = settle(writer, order, look, writes_before).await? {
         return Ok(outcome);
     }
-    let (texts, generation_model, is_provisional) = words(writer, order, &facts).await?;
+    let Words { texts, model, is_provisional, found } = words(writer, order, &facts).await?;
     let (week_stats, insights) = (entry::week_stats(&facts), entry::insights(&facts, &texts.insights));
     let draft = Draft {
         narrative: &texts.narrative,
         week_stats: &week_stats,
         insights: &insights,
-        generation_model: &generation_model,
+        generation_model: &model,
         inputs_hash: &facts.hash(),
         changes,
         is_complete: facts.is_complete,
@@ -178,29 +206,46 @@ async fn write_claimed(writer: &Writer, order: &Order, claim: &Claim, changes: i
     let tx = open(writer, order).await?;
     let stored = journal::put(&tx, claim, &draft, writer.clock.now()).await?.ok_or(StoryError::Busy)?;
     tx.commit().await?;
-    tracing::info!(athlete.id = order.athlete_id, week = %order.week, model = generation_model, provisional = is_provisional, "Wrote a week");
+    Line::info("Wrote a week")
+        .field("athlete.id", order.athlete_id)
+        .field("week", order.week.to_string())
+        .field("model", model)
+        .metric_by(JOURNAL_ENTRIES, found, 1)
+        .write();
     Ok(Outcome::Written(stored))
 }
 
-/// The words, who found them, and whether another try is worth it.
-async fn words(writer: &Writer, order: &Order, facts: &Facts) -> Result<(Texts, String, bool), StoryError> {
-    let alone = |is_provisional| (Texts::facts_only(facts), FACTS_ONLY.to_owned(), is_provisional);
+/// A week's words.
+struct Words {
+    texts: Texts,
+    /// Who found them.
+    model: String,
+    /// Whether another try is worth it.
+    is_provisional: bool,
+    /// How they were found, for the metrics.
+    found: &'static str,
+}
+
+/// The words: the model's where they can be had and are proven, else the facts' own.
+async fn words(writer: &Writer, order: &Order, facts: &Facts) -> Result<Words, StoryError> {
+    let alone =
+        |found| Words { texts: Texts::facts_only(facts), model: FACTS_ONLY.to_owned(), is_provisional: found == PROVISIONAL, found };
     let permit = match writer.gate.permit(facts.sources.iter().map(String::as_str)) {
         Ok(permit) => permit,
         Err(refusal) => {
             tracing::debug!(%refusal, "The week is written from the facts alone");
-            return Ok(alone(false));
+            return Ok(alone("facts_only"));
         }
     };
     if order.model_until.saturating_duration_since(Instant::now()) < MODEL_TIME_MIN {
-        return Ok(alone(true));
+        return Ok(alone(PROVISIONAL));
     }
     let day = writer.clock.now().to_zoned(TimeZone::UTC).date();
     let tx = open(writer, order).await?;
     let may_spend = request_limits::take_for(&tx, order.athlete_id, ALLOWANCE, day).await?;
     tx.commit().await?;
     if !may_spend {
-        return if order.is_forced { Err(StoryError::LimitReached) } else { Ok(alone(true)) };
+        return if order.is_forced { Err(StoryError::LimitReached) } else { Ok(alone(PROVISIONAL)) };
     }
     let mut tokens = 0;
     let answered = model::ask(&permit, facts, order.model_until, &mut tokens).await;
@@ -209,9 +254,9 @@ async fn words(writer: &Writer, order: &Order, facts: &Facts) -> Result<(Texts, 
     request_limits::add_tokens_for(&tx, order.athlete_id, ALLOWANCE.kind, day, tokens).await?;
     tx.commit().await?;
     Ok(match answered {
-        Answered::Proven { texts, model } => (texts, model, false),
-        Answered::Unproven => alone(false),
-        Answered::Unreachable => alone(true),
+        Answered::Proven { texts, model } => Words { texts, model, is_provisional: false, found: "model" },
+        Answered::Unproven => alone("unproven"),
+        Answered::Unreachable => alone(PROVISIONAL),
     })
 }
 
@@ -331,6 +376,9 @@ async fn reread(
         is_provisional: is_reissued && writer.gate.permit(facts.sources.iter().map(String::as_str)).is_ok(),
     };
     let stored = journal::refresh(tx, athlete_id, entry.week_start, state.changes, Some(&draft), now).await?;
+    if stored.is_some() {
+        Line::info("Made a stale week true").field("week", entry.week_start.to_string()).metric_by(JOURNAL_ENTRIES, "refreshed", 1).write();
+    }
     // Not stored where somebody writes the week this moment; what is answered is true all the same.
     Ok(stored.unwrap_or(Entry {
         narrative: texts.narrative,

@@ -2,7 +2,6 @@
 
 use std::time::{Duration, SystemTime};
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use jiff::Span;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -13,9 +12,9 @@ use runaway_core::config::{DatabaseConfig, JournalQueueConfig, ModelConfig, Sett
 use runaway_core::db::journal::{self, DUE_WEEKS_MAX};
 use runaway_core::db::{Db, DbError};
 use runaway_core::domain::monday_of;
-use runaway_core::queue::{JournalMessage, JournalQueue, QueueError, Record, partial_failures};
+use runaway_core::queue::{JournalMessage, JournalQueue, QueueError, Record, Undone, dispatch};
 use runaway_core::telemetry;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::story::{self, Order, Writer};
@@ -45,10 +44,15 @@ enum DueError {
     Queue(#[from] QueueError),
 }
 
-/// An event that is neither a batch nor a known task.
-#[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor a known task")]
-struct UnknownEvent;
+impl From<DueError> for Undone {
+    fn from(error: DueError) -> Self {
+        let class = match error {
+            DueError::Db(_) => "database",
+            DueError::Queue(_) => "queue",
+        };
+        Self::Failed { class, source: error.into() }
+    }
+}
 
 impl App {
     /// Builds everything from the settings; nothing is connected yet.
@@ -69,36 +73,20 @@ impl App {
 pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Value, Error> {
     let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let model_until = Instant::now() + left.saturating_sub(STORE_MARGIN);
-    if event.get("Records").is_some() {
-        let batch: SqsEvent = serde_json::from_value(event)?;
-        let response = partial_failures(&batch, async |record| work_on(app, record, model_until).await).await;
-        return Ok(serde_json::to_value(response)?);
-    }
-    if event.get("task").and_then(Value::as_str) != Some("due-weeks") {
-        return Err(UnknownEvent.into());
-    }
-    let sent = due_weeks(app, model_until).await?;
-    tracing::info!(weeks = sent, "Task due-weeks announced {sent} weeks");
-    Ok(json!({ "done": sent }))
+    let record = async |record: Record<'_>| work_on(app, record, model_until).await;
+    let task = async |()| Ok(due_weeks(app, model_until).await?);
+    dispatch("journal-worker", event, |name| (name == "due-weeks").then_some(()), record, task).await
 }
 
-/// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
-async fn work_on(app: &App, record: Record<'_>, model_until: Instant) -> bool {
-    let message = JournalMessage::parse(record.body).ok();
-    let order = message.and_then(|message| {
-        let week = monday_of(message.week_start_date)?;
-        Some(Order { user_id: None, athlete_id: message.athlete_id, week, is_forced: false, model_until })
-    });
-    let Some(order) = order else {
-        tracing::error!(message.id = record.message_id, "A message cannot be read; it goes to the dead letters");
-        return false;
-    };
-    let outcome = story::write_week(&app.writer, &order).await;
-    if let Err(error) = &outcome {
-        let (cause, week) = (telemetry::chain(error), order.week);
-        tracing::error!(message.id = record.message_id, athlete.id = order.athlete_id, %week, cause, "A week could not be written; its message will come again");
-    }
-    outcome.is_ok()
+async fn work_on(app: &App, record: Record<'_>, model_until: Instant) -> Result<(), Undone> {
+    let message = JournalMessage::parse(record.body).map_err(|_| Undone::Unreadable)?;
+    let week = monday_of(message.week_start_date).ok_or(Undone::Unreadable)?;
+    let order = Order { user_id: None, athlete_id: message.athlete_id, week, is_forced: false, model_until };
+    telemetry::note("kind", "week");
+    telemetry::note("week", week.to_string());
+    telemetry::note_athlete(order.athlete_id);
+    story::write_week(&app.writer, &order).await?;
+    Ok(())
 }
 
 /// Sends a message for every week that has ended where its athlete is, and is not written or no longer true. The rows

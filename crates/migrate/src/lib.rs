@@ -45,22 +45,34 @@ pub async fn run(admin_url: &str) -> anyhow::Result<Report> {
 /// # Errors
 /// As [`run`].
 pub async fn run_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::Result<Report> {
+    apply(admin_url, ca_pem, MIGRATIONS).await
+}
+
+/// [`run`] with other files than this release's: what an earlier one applied, or a later one will.
+///
+/// # Errors
+/// As [`run`].
+pub async fn run_files(admin_url: &str, files: &[(&str, &str)]) -> anyhow::Result<Report> {
+    apply(admin_url, None, files).await
+}
+
+async fn apply(admin_url: &str, ca_pem: Option<&str>, files: &[(&str, &str)]) -> anyhow::Result<Report> {
     let config: tokio_postgres::Config = admin_url.parse().context("DATABASE_ADMIN_URL is not a PostgreSQL address")?;
     let (mut client, connection) = config.connect(connector(ca_pem)).await.context("connecting to the database")?;
     let driver = tokio::spawn(connection);
-    let outcome = migrate(&mut client).await;
+    let outcome = migrate(&mut client, files).await;
     drop(client);
     driver.await.ok();
     outcome
 }
 
-async fn migrate(client: &mut Client) -> anyhow::Result<Report> {
+async fn migrate(client: &mut Client, files: &[(&str, &str)]) -> anyhow::Result<Report> {
     // Held by the session and so released even when this process is killed.
     client.execute("SELECT pg_advisory_lock($1)", &[&LOCK_KEY]).await.context("waiting for another migration")?;
     client.batch_execute(BOOTSTRAP).await.context("migrations/bootstrap.sql")?;
     // Without it, row-level security hides rows from a migration silently; with it, such a statement fails.
     client.batch_execute("SET ROLE runaway_owner; SET row_security = off").await.context("becoming the owner of the tables")?;
-    let migrations = MIGRATIONS.iter().map(|(name, sql)| numbered(name, sql)).collect::<anyhow::Result<Vec<_>>>()?;
+    let migrations = files.iter().map(|(name, sql)| numbered(name, sql)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut runner = Runner::new(&migrations);
     runner.set_migration_table_name("runaway_migrations");
     let report = runner.run_async(client).await.context("applying a migration")?;

@@ -142,6 +142,7 @@ async fn connect(app: &App, call: &Call, begun: &Begun, now: Timestamp) -> Resul
 /// Athlete, tokens and the first sync's row in one transaction; the message after it.
 async fn link(app: &App, begun: &Begun, exchanged: &Exchanged, granted: &[String], now: Timestamp) -> Result<Outcome, ApiError> {
     let athlete_id = exchanged.athlete.id;
+    telemetry::note_athlete(athlete_id);
     let sealed = flows::seal_tokens(&app.vault, athlete_id, &exchanged.tokens)?;
     let tx = app.db.system().await?;
     if !athletes::connect(&tx, begun.user_id, &exchanged.athlete, now).await? {

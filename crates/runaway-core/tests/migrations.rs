@@ -1,5 +1,10 @@
-//! Migrations where others have been before, and two at once.
+//! Migrations where others have been before, from every earlier version, two at once, and interrupted.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
+
+#[path = "migrations/rows.rs"]
+mod rows;
+#[path = "migrations/versions.rs"]
+mod versions;
 
 use testkit::database::{ADMIN_URL, required};
 use tokio_postgres::{Client, NoTls};

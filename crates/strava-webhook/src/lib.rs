@@ -139,6 +139,7 @@ async fn write(app: &App, event: &Announced, now: Timestamp) -> Result<Option<(U
         tracing::info!("An event of an unknown owner was left alone");
         return Ok(None);
     }
+    telemetry::note_athlete(event.athlete_id);
     let mut received = strava_events::receive(&tx, Uuid::now_v7(), event, now).await?;
     if received == Received::Full {
         let history = Announced { subject: Subject::History, aspect: Aspect::Update, ..*event };

@@ -133,6 +133,7 @@ async fn erase(app: &App, athlete_id: i64, deadline: Deadline, now: Timestamp) -
             let receipt_id = Uuid::new_v4();
             erasure_receipts::insert(&tx, receipt_id, Reason::Disconnected, rows, now).await?;
             tx.commit().await?;
+            telemetry::forget_athlete();
             tracing::info!(receipt.id = %receipt_id, rows, "What came from Strava of a disconnected athlete was erased");
             break;
         }

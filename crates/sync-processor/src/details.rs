@@ -8,6 +8,7 @@ use runaway_core::db::sync_jobs::Lease;
 use runaway_core::db::{DbError, WorkerTx, detail_runs, rate_budget};
 use runaway_core::domain::Lane;
 use runaway_core::strava::{FetchedActivity, StravaError, read_activity};
+use runaway_core::telemetry;
 use serde_json::value::RawValue;
 use uuid::Uuid;
 
@@ -27,6 +28,7 @@ pub(crate) async fn work(app: &App, run_id: Uuid, deadline: Deadline) -> Result<
     let now = app.clock.now();
     let lease = Lease { job_id: run_id, token: Uuid::new_v4() };
     let Some(athlete_id) = detail_runs::claim(app.db.system().await?, &lease, now, now + LEASE).await? else {
+        telemetry::note("outcome", "left_alone");
         tracing::info!(job.id = %run_id, "Job {run_id} is finished, asleep, or worked on by another");
         return Ok(());
     };
@@ -161,6 +163,7 @@ async fn put_off(app: &App, tx: &WorkerTx, id: i64, unreadable: Option<Unreadabl
 
 async fn conclude(app: &App, athlete_id: i64, lease: &Lease, stop: Stop) -> Result<(), WorkError> {
     let (now, run_id) = (app.clock.now(), lease.job_id);
+    telemetry::note("outcome", stop.word());
     let tx = app.db.worker(athlete_id).await?;
     match stop {
         Stop::LeaseLost => {

@@ -9,7 +9,7 @@ use runaway_core::domain::{Lane, SyncBounds, SyncType};
 use runaway_core::flows;
 use runaway_core::queue::SEND_DELAY_S_MAX;
 use runaway_core::strava::{FetchedActivity, StravaError, read_activity};
-use runaway_core::telemetry;
+use runaway_core::telemetry::{self, ACTIVITIES_STORED, Line};
 use uuid::Uuid;
 
 use crate::App;
@@ -72,6 +72,7 @@ async fn claim(app: &App, lease: &EventLease) -> Result<Claim, DbError> {
     };
     let Some(claimed) = strava_events::claim(&tx, lease, now, now + LEASE).await? else {
         tx.commit().await?;
+        telemetry::note("outcome", "left_alone");
         tracing::info!(event.id = %event_id, "Event {event_id} is handled, asleep, or worked on by another");
         return Ok(Claim::Nothing);
     };
@@ -250,12 +251,16 @@ async fn settle_first(tx: &WorkerTx, lease: &EventLease, outcome: Outcome, now: 
 }
 
 fn log_outcome(claimed: &ClaimedEvents, lease: &EventLease, outcome: Outcome) {
-    let (event_id, outcome) = (lease.event_id, outcome.as_str());
-    tracing::info!(event.id = %event_id, athlete.id = claimed.athlete_id, outcome, "Event {event_id} ended: {outcome}");
+    let (event_id, word) = (lease.event_id, outcome.as_str());
+    telemetry::note("outcome", word);
+    let line = Line::info(format!("Event {event_id} ended: {word}"));
+    let line = if outcome == Outcome::Saved { line.metric(ACTIVITIES_STORED, 1) } else { line };
+    line.field("event.id", event_id.to_string()).field("athlete.id", claimed.athlete_id).field("outcome", word).write();
 }
 
 /// Gives the events back until then. A delayed message wakes them where SQS can wait that long.
 async fn put_off(app: &App, claimed: &ClaimedEvents, lease: &EventLease, until: Timestamp, why: Delay) -> Result<(), DbError> {
+    telemetry::note("outcome", "put_off");
     let now = app.clock.now();
     let tx = app.db.worker(claimed.athlete_id).await?;
     strava_events::put_off(&tx, lease, until, why).await?;

@@ -5,10 +5,9 @@ use runaway_core::db::activities::Unreadable;
 use runaway_core::db::{DbError, activities};
 use runaway_core::domain::{next_daily_window, next_quarter_hour};
 use runaway_core::flows::AccessError;
-use runaway_core::queue::QueueError;
+use runaway_core::queue::{QueueError, Undone};
 use runaway_core::strava::StravaError;
-use runaway_core::telemetry;
-use tracing::field::display;
+use runaway_core::telemetry::{self, APPLICATION_INACTIVE, FAILURES, Line};
 use uuid::Uuid;
 
 use crate::App;
@@ -34,6 +33,17 @@ pub(crate) enum WorkError {
     Queue(#[from] QueueError),
     #[error("the token could not be had")]
     Token(#[source] AccessError),
+}
+
+impl From<WorkError> for Undone {
+    fn from(error: WorkError) -> Self {
+        let class = match error {
+            WorkError::Db(_) => "database",
+            WorkError::Queue(_) => "queue",
+            WorkError::Token(_) => "token",
+        };
+        Self::Failed { class, source: error.into() }
+    }
 }
 
 /// What becomes of the job.
@@ -140,27 +150,22 @@ pub(crate) fn log(work: Work, athlete_id: i64, refusal: &Refusal, next: Conseque
         Consequence::Wait(until) | Consequence::TryAgain { at: until, .. } => format!("it goes on at {until}"),
         Consequence::End(_) => "it ends".to_owned(),
     };
-    let (job_id, event_id) = (work.job_id(), work.event_id());
-    let (job_id, event_id) = (job_id.as_ref().map(display), event_id.as_ref().map(display));
-    match refusal {
-        Refusal::NoBudget { .. } => {
-            tracing::info!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, next, "No call of Strava is left for {work}");
-        }
+    let line = match refusal {
+        Refusal::NoBudget { .. } => Line::info(format!("No call of Strava is left for {work}")),
         // The runbook tells the operator to look for this sentence.
-        Refusal::Strava(StravaError::ApplicationRefused(_)) => {
-            tracing::error!(
-                job.id = job_id,
-                event.id = event_id,
-                athlete.id = athlete_id,
-                cause,
-                next,
-                "Strava refuses this application; {work} waits"
-            );
+        Refusal::Strava(error @ StravaError::ApplicationRefused(_)) => {
+            Line::error(format!("Strava refuses this application; {work} waits"))
+                .metric_by(FAILURES, error.class(), 1)
+                .metric(APPLICATION_INACTIVE, 1)
         }
-        Refusal::Strava(_) => {
-            tracing::warn!(job.id = job_id, event.id = event_id, athlete.id = athlete_id, cause, next, "Strava refused a call for {work}");
-        }
-    }
+        Refusal::Strava(error) => Line::warn(format!("Strava refused a call for {work}")).metric_by(FAILURES, error.class(), 1),
+    };
+    line.field("job.id", work.job_id().map(|id| id.to_string()))
+        .field("event.id", work.event_id().map(|id| id.to_string()))
+        .field("athlete.id", athlete_id)
+        .field("cause", cause)
+        .field("next", next)
+        .write();
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use runaway_core::db::sync_jobs::{self, Ending, Lease, Rest, SyncJob};
 use runaway_core::db::{DbError, activities, athletes, detail_runs, rate_budget, vanished};
 use runaway_core::domain::{Lane, next_quarter_hour};
 use runaway_core::queue::SEND_DELAY_S_MAX;
+use runaway_core::telemetry::{self, ACTIVITIES_STORED, Line};
 use uuid::Uuid;
 
 use crate::App;
@@ -55,6 +56,17 @@ pub(crate) enum Stop {
 }
 
 impl Stop {
+    /// What became of the work, for the log.
+    pub(crate) const fn word(&self) -> &'static str {
+        match self {
+            Self::Finished { .. } => "finished",
+            Self::LeaseLost => "lease_lost",
+            Self::OutOfTime => "handed_over",
+            Self::Refused(_) => "refused",
+            Self::NotConnected => "not_connected",
+        }
+    }
+
     /// What a call that failed means for the work; `Err` for faults of ours.
     pub(crate) fn of(error: CallError) -> Result<Self, WorkError> {
         match error {
@@ -132,12 +144,20 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
     }
     tx.commit().await?;
     let (saved, failed) = (page.summaries.len(), page.unreadable.len());
-    tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, page = job.pages_done + 1, saved, failed, "Saved a page");
+    Line::info("Saved a page")
+        .field("job.id", job.id.to_string())
+        .field("athlete.id", job.athlete_id)
+        .field("page", job.pages_done + 1)
+        .field("saved", saved)
+        .field("failed", failed)
+        .metric(ACTIVITIES_STORED, u64::try_from(page.checkpoint.processed).unwrap_or(0))
+        .write();
     Ok(true)
 }
 
 async fn conclude(app: &App, job: &SyncJob, lease: &Lease, stop: Stop) -> Result<(), WorkError> {
     let (now, job_id) = (app.clock.now(), job.id);
+    telemetry::note("outcome", stop.word());
     match stop {
         Stop::Finished { note } => finish(app, job, lease, note, now).await,
         Stop::LeaseLost => {

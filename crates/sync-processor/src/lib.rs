@@ -18,16 +18,15 @@ mod vanished;
 
 use std::time::SystemTime;
 
-use aws_lambda_events::event::sqs::SqsEvent;
 use lambda_runtime::Error;
 use runaway_core::clock::Clock;
 use runaway_core::config::{CleanupConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
 use runaway_core::db::Db;
-use runaway_core::queue::{Record, SyncMessage, SyncQueue, partial_failures};
+use runaway_core::queue::{Record, SyncMessage, SyncQueue, Undone, dispatch};
 use runaway_core::strava::StravaClient;
 use runaway_core::telemetry;
 use runaway_core::vault::Vault;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tasks::Task;
 
 pub use job::Deadline;
@@ -78,32 +77,23 @@ impl App {
 /// For an event of another kind, and for a task that could not be done; Lambda tries both again.
 pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Value, Error> {
     let deadline = Deadline::at(deadline);
-    if event.get("Records").is_some() {
-        let batch: SqsEvent = serde_json::from_value(event)?;
-        let response = partial_failures(&batch, async |record| work_on(app, record, deadline).await).await;
-        return Ok(serde_json::to_value(response)?);
-    }
-    let done = tasks::run(app, Task::of(&event)?, deadline).await?;
-    Ok(json!({ "done": done }))
+    let record = async |record: Record<'_>| work_on(app, record, deadline).await;
+    let task = async |task| Ok(tasks::run(app, task, deadline).await?);
+    dispatch("sync-processor", event, Task::named, record, task).await
 }
 
-/// Whether the record is dealt with. What SQS delivers again too often ends in the dead-letter queue.
-async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> bool {
-    let outcome = match SyncMessage::parse(record.body) {
-        Ok(SyncMessage::Job { job_id }) => Box::pin(job::work(app, job_id, deadline)).await,
-        Ok(SyncMessage::Event { event_id }) => Box::pin(event::work(app, event_id)).await,
-        Err(error) => {
-            tracing::error!(message.id = record.message_id, cause = %error, "A message cannot be read; it goes to the dead letters");
-            return false;
+async fn work_on(app: &App, record: Record<'_>, deadline: Deadline) -> Result<(), Undone> {
+    match SyncMessage::parse(record.body).map_err(|_| Undone::Unreadable)? {
+        SyncMessage::Job { job_id } => {
+            telemetry::note("kind", "job");
+            telemetry::note("job.id", job_id.to_string());
+            Box::pin(job::work(app, job_id, deadline)).await?;
         }
-    };
-    if let Err(error) = &outcome {
-        let cause = telemetry::chain(error);
-        tracing::error!(
-            message.id = record.message_id,
-            cause,
-            "A message could not be dealt with; it will come again, and after five times go to the dead letters"
-        );
+        SyncMessage::Event { event_id } => {
+            telemetry::note("kind", "event");
+            telemetry::note("event.id", event_id.to_string());
+            Box::pin(event::work(app, event_id)).await?;
+        }
     }
-    outcome.is_ok()
+    Ok(())
 }

@@ -1,10 +1,11 @@
 //! What the schedules ask for.
 
-use runaway_core::db::{detail_runs, rate_budget, strava_events, sweep, sync_jobs};
+use runaway_core::db::rate_budget::Left;
+use runaway_core::db::{detail_runs, rate_budget, strava_events, sweep, sync_jobs, sync_lag};
 use runaway_core::domain::Lane;
 use runaway_core::queue::SyncMessage;
 use runaway_core::strava::budget::Terms;
-use serde_json::Value;
+use runaway_core::telemetry::{Line, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_TODAY, SYNC_LAG};
 
 use crate::failure::WorkError;
 use crate::{App, Deadline, cleanup};
@@ -22,34 +23,27 @@ pub(crate) enum Task {
     Cleanup,
 }
 
-/// An event that is neither a batch nor a known task.
-#[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor a known task")]
-pub(crate) struct UnknownEvent;
-
 impl Task {
-    /// The task an event names.
-    pub(crate) fn of(event: &Value) -> Result<Self, UnknownEvent> {
-        match event.get("task").and_then(Value::as_str) {
-            Some("process-pending") => Ok(Self::ProcessPending),
-            Some("reset-stuck") => Ok(Self::ResetStuck),
-            Some("sweep") => Ok(Self::Sweep),
-            Some("cleanup") => Ok(Self::Cleanup),
-            _ => Err(UnknownEvent),
+    /// The task of this name.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        match name {
+            "process-pending" => Some(Self::ProcessPending),
+            "reset-stuck" => Some(Self::ResetStuck),
+            "sweep" => Some(Self::Sweep),
+            "cleanup" => Some(Self::Cleanup),
+            _ => None,
         }
     }
 }
 
 /// Does the task and returns how many rows it touched.
 pub(crate) async fn run(app: &App, task: Task, deadline: Deadline) -> Result<usize, WorkError> {
-    let done = match task {
-        Task::ProcessPending => process_pending(app).await?,
-        Task::ResetStuck => reset_stuck(app).await?,
-        Task::Sweep => plan_sweep(app).await?,
-        Task::Cleanup => cleanup::run(app, deadline).await?,
-    };
-    tracing::info!(task = ?task, rows = done, "Task {task:?} touched {done} rows");
-    Ok(done)
+    match task {
+        Task::ProcessPending => process_pending(app).await,
+        Task::ResetStuck => reset_stuck(app).await,
+        Task::Sweep => plan_sweep(app).await,
+        Task::Cleanup => cleanup::run(app, deadline).await,
+    }
 }
 
 /// The rows count as sent before the messages are: a send that fails is made up for two minutes later, while the
@@ -57,7 +51,10 @@ pub(crate) async fn run(app: &App, task: Task, deadline: Deadline) -> Result<usi
 async fn process_pending(app: &App) -> Result<usize, WorkError> {
     let now = app.clock.now();
     let tx = app.db.system().await?;
-    let room = rate_budget::room(&tx, &Terms::of(Lane::Backfill, now)).await?;
+    let terms = Terms::of(Lane::Backfill, now);
+    let (room, left, lag_s) =
+        tokio::join!(biased; rate_budget::room(&tx, &terms), rate_budget::left(&tx, &terms), sync_lag::seconds(&tx, now));
+    let (room, left, lag_s) = (room?, left?, lag_s?);
     let events = strava_events::take_due(&tx, now).await?;
     let mut jobs = sync_jobs::take_due(&tx, room, now).await?;
     if !jobs.has_backfills && room != Some(0) {
@@ -65,11 +62,23 @@ async fn process_pending(app: &App) -> Result<usize, WorkError> {
         jobs.job_ids.extend(detail_runs::take_due(&tx, now).await?);
     }
     tx.commit().await?;
+    measured(lag_s, left);
     // Events first: they are what changed a moment ago.
     let events = events.into_iter().map(|event_id| SyncMessage::Event { event_id });
     let due: Vec<SyncMessage> = events.chain(jobs.job_ids.into_iter().map(|job_id| SyncMessage::Job { job_id })).collect();
     app.queue.send_all(&due).await?;
     Ok(due.len())
+}
+
+/// How far behind the processor was, and what Strava allows for now, where it has said.
+fn measured(lag_s: u64, left: Option<Left>) {
+    let mut line = Line::info("Looked at what is due").metric(SYNC_LAG, lag_s);
+    if let Some(left) = left {
+        line = line
+            .metric(STRAVA_CALLS_LEFT_15_MIN, u64::try_from(left.short).unwrap_or(0))
+            .metric(STRAVA_CALLS_LEFT_TODAY, u64::try_from(left.day).unwrap_or(0));
+    }
+    line.write();
 }
 
 async fn reset_stuck(app: &App) -> Result<usize, WorkError> {

@@ -6,6 +6,7 @@
 pub mod activity;
 pub mod call;
 pub mod database;
+pub mod emf;
 pub mod fake_claude;
 pub mod fake_strava;
 pub mod history;

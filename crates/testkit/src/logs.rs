@@ -3,8 +3,11 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
+use serde_json::Value;
 use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
+
+use crate::emf;
 
 #[derive(Clone, Default)]
 struct Buffer(Arc<Mutex<Vec<u8>>>);
@@ -44,7 +47,7 @@ impl LogCapture {
     /// Starts capturing on this thread, without what lies below a level: a long simulation would drown in it.
     pub fn start_at(level: tracing::Level) -> Self {
         let buffer = Buffer::default();
-        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_max_level(level).with_writer(buffer.clone()).finish();
+        let subscriber = runaway_core::telemetry::lines().with_max_level(level).with_writer(buffer.clone()).finish();
         Self { buffer: buffer.0, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
@@ -53,11 +56,38 @@ impl LogCapture {
         String::from_utf8_lossy(&self.buffer.lock().unwrap()).lines().map(str::to_owned).collect()
     }
 
-    /// Ends the test on an error line that holds none of the `expected` texts, and on any secret.
+    /// The lines that hold a text, read.
+    pub fn holding(&self, text: &str) -> Vec<Value> {
+        let lines = self.lines().into_iter().filter(|line| line.contains(text));
+        lines.map(|line| serde_json::from_str(&line).expect("a line of JSON")).collect()
+    }
+
+    /// The lines about whole requests, records and tasks.
+    pub fn tallies(&self) -> Vec<Value> {
+        self.holding(r#""round_trips":"#)
+    }
+
+    /// The metrics so far, after a look that each is what CloudWatch takes.
+    ///
+    /// # Panics
+    /// With the line that is not.
+    pub fn metrics(&self) -> Vec<emf::Sample> {
+        let read = |line: Value| emf::samples(&line).unwrap_or_else(|problem| panic!("{problem}: {line}"));
+        self.holding(r#""_aws":"#).into_iter().flat_map(read).collect()
+    }
+
+    /// Ends the test on an error line that holds none of the `expected` texts, on any secret, on metrics that CloudWatch
+    /// would not take, and on an answered request whose route has no name.
     ///
     /// # Panics
     /// With the line.
     pub fn assert_clean(&self, secrets: &[String], expected: &[&str]) {
+        self.metrics();
+        for tally in self.tallies() {
+            let is_nameless = tally["route"].as_str().is_some_and(|route| route.contains("{other}"));
+            let is_answered = tally["method"] != "OPTIONS" && tally["status"].as_u64().is_some_and(|status| status < 400);
+            assert!(!(is_nameless && is_answered), "the words of this route are missing in http/route.rs: {tally}");
+        }
         for line in self.lines() {
             let is_error = line.contains(r#""level":"ERROR""#) && !expected.iter().any(|text| line.contains(text));
             assert!(!is_error, "an unexpected error was logged: {line}");

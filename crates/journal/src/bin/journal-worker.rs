@@ -10,5 +10,8 @@ use serde_json::Value;
 async fn main() -> Result<(), lambda_runtime::Error> {
     telemetry::init();
     let app = App::new(&Settings::load().await?).await?;
-    run(service_fn(|event: LambdaEvent<Value>| handle(&app, event.payload, event.context.deadline()))).await
+    run(service_fn(|LambdaEvent { payload, context, .. }: LambdaEvent<Value>| {
+        telemetry::invocation(context.request_id.clone(), handle(&app, payload, context.deadline()))
+    }))
+    .await
 }

@@ -92,7 +92,7 @@ async fn one_bad_record_does_not_fail_its_neighbours_and_failures_come_again() {
     let answer = journal::worker::handle(&broken, batch(&[good]), in_two_minutes()).await.unwrap();
     assert_eq!(answer, json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
     assert!(journal::worker::handle(&broken, json!({"task": "due-weeks"}), in_two_minutes()).await.is_err());
-    story.ends(&["A message cannot be read", "A week could not be written"]).await;
+    story.ends(&["A message cannot be read", "A message could not be dealt with", "A task could not be done"]).await;
 }
 
 #[tokio::test]

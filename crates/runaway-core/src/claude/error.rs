@@ -72,6 +72,19 @@ pub enum ClaudeError {
 }
 
 impl ClaudeError {
+    /// The class among the metrics' failures.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::Overloaded { .. } => "claude_overloaded",
+            Self::RateLimited { .. } => "claude_rate_limited",
+            Self::Unavailable { .. } => "claude_unavailable",
+            Self::SpendLimit { .. } => "claude_spend_limit",
+            Self::Rejected { .. } => "claude_rejected",
+            Self::CutOff { .. } => "claude_cut_off",
+            Self::Timeout { .. } => "claude_timeout",
+        }
+    }
+
     /// A request of ours that must not be sent.
     pub(super) fn unsendable(what: &str) -> Self {
         Self::Rejected { status: 400, what: what.to_owned(), request_id: NO_ID.to_owned() }

@@ -68,6 +68,11 @@ pub struct Usage {
 }
 
 impl Usage {
+    /// Everything that was read, cached or not.
+    pub const fn read_tokens(self) -> u64 {
+        self.input_tokens + self.cache_creation_input_tokens + self.cache_read_input_tokens
+    }
+
     /// The counts are totals; an event may leave some out.
     fn update(&mut self, usage: &Value) {
         for (name, count) in [

@@ -9,6 +9,7 @@ use tokio::time::{Instant, timeout_at};
 use super::error::{ClaudeError, Failure, cut_off, request_id};
 use super::message::{Assembler, AssistantMessage, StreamEvent, Usage};
 use super::sse::SseParser;
+use crate::telemetry::{Line, MODEL_TOKENS_READ, MODEL_TOKENS_WRITTEN};
 
 /// The longest silence between two events; Claude sends pings while it has nothing to say.
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
@@ -86,6 +87,7 @@ impl MessageStream {
                 }
                 Err(broken) => {
                     self.is_over = true;
+                    self.paid(Line::info("Claude's answer broke")).write();
                     return Err(self.error(broken));
                 }
             }
@@ -149,16 +151,23 @@ impl MessageStream {
         self.is_over = true;
         self.message = self.assembler.message(&self.request_id);
         let Some(message) = &self.message else { return };
-        tracing::info!(
-            request_id = self.request_id,
-            model = message.model,
-            stop_reason = message.stop_reason.as_str(),
-            input_tokens = message.usage.input_tokens,
-            cache_creation_input_tokens = message.usage.cache_creation_input_tokens,
-            cache_read_input_tokens = message.usage.cache_read_input_tokens,
-            output_tokens = message.usage.output_tokens,
-            duration_ms = u64::try_from(self.asked_at.elapsed().as_millis()).unwrap_or(u64::MAX),
-            "Claude answered"
-        );
+        let usage = message.usage;
+        self.paid(Line::info("Claude answered"))
+            .field("model", message.model.as_str())
+            .field("stop_reason", message.stop_reason.as_str())
+            .field("input_tokens", usage.input_tokens)
+            .field("cache_creation_input_tokens", usage.cache_creation_input_tokens)
+            .field("cache_read_input_tokens", usage.cache_read_input_tokens)
+            .field("output_tokens", usage.output_tokens)
+            .write();
+    }
+
+    /// A line about the answer, with what it has cost.
+    fn paid(&self, line: Line) -> Line {
+        let usage = self.usage();
+        line.field("claude.request_id", self.request_id.as_str())
+            .field("duration_ms", u64::try_from(self.asked_at.elapsed().as_millis()).unwrap_or(u64::MAX))
+            .metric(MODEL_TOKENS_READ, usage.read_tokens())
+            .metric(MODEL_TOKENS_WRITTEN, usage.output_tokens)
     }
 }

@@ -26,6 +26,7 @@ pub mod strava_events;
 pub mod strava_tokens;
 pub mod sweep;
 pub mod sync_jobs;
+pub mod sync_lag;
 mod tx;
 pub mod vanished;
 

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{AthleteTx, DbError, OneAthleteTx, SystemTx, WorkerTx};
 use crate::config::DatabaseConfig;
+use crate::telemetry;
 
 /// How long a call waits for a connection, and how long making or checking one may take.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(5);
@@ -51,6 +52,8 @@ impl Db {
     }
 
     async fn connection(&self) -> Result<Object, DbError> {
+        // One to look whether an idle connection is alive, or to make a new one.
+        telemetry::count_round_trip();
         self.pool.get().await.map_err(|error| DbError::Unavailable("no connection", Some(error.into())))
     }
 

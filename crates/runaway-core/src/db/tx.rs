@@ -1,7 +1,7 @@
 //! The transactions. One statement at its start sets role, claims and athlete for the length of the transaction;
 //! it travels together with BEGIN and the first real statement in one flight.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Object;
@@ -10,6 +10,7 @@ use tokio_postgres::{Client, Row};
 use uuid::Uuid;
 
 use super::DbError;
+use crate::telemetry;
 
 /// How long one statement may take before its connection is thrown away.
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
@@ -35,17 +36,24 @@ pub(crate) struct Tx {
     athlete: String,
     begun: AtomicBool,
     failed: AtomicBool,
+    /// The last flight that has left, counted from 1.
+    flight_sent: AtomicUsize,
+    /// The last of which an answer has come back.
+    flight_answered: AtomicUsize,
 }
 
 impl Tx {
     fn new(connection: Object, role: &'static str, claims: String, athlete: String) -> Self {
         let (begun, failed) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { connection: Some(connection), role, claims, athlete, begun, failed }
+        let (flight_sent, flight_answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
+        Self { connection: Some(connection), role, claims, athlete, begun, failed, flight_sent, flight_answered }
     }
 
     /// Runs one statement and returns its rows.
     pub(crate) async fn query(&self, sql: &str, params: Params<'_>) -> Result<Vec<Row>, DbError> {
+        let flight = self.depart();
         let outcome = tokio::time::timeout(STATEMENT_TIMEOUT, self.send(sql, params)).await;
+        self.flight_answered.fetch_max(flight, Ordering::Relaxed);
         let outcome = outcome.unwrap_or(Err(DbError::Unavailable("a statement took too long", None)));
         if outcome.is_err() {
             self.failed.store(true, Ordering::Relaxed);
@@ -56,6 +64,16 @@ impl Tx {
     /// Runs one statement that returns one row or none.
     pub(crate) async fn query_opt(&self, sql: &str, params: Params<'_>) -> Result<Option<Row>, DbError> {
         Ok(self.query(sql, params).await?.into_iter().next())
+    }
+
+    /// The flight of what is sent next. What is sent while nothing has come back travels in one flight with what was sent
+    /// before; each flight is a round trip of the work that is being done.
+    fn depart(&self) -> usize {
+        let flight = self.flight_answered.load(Ordering::Relaxed) + 1;
+        if self.flight_sent.fetch_max(flight, Ordering::Relaxed) < flight {
+            telemetry::count_round_trip();
+        }
+        flight
     }
 
     fn client(&self) -> Result<&Client, DbError> {
@@ -96,6 +114,7 @@ impl Tx {
         let both = async {
             tokio::join!(biased; self.send(sql, params), async { self.client()?.batch_execute("COMMIT").await.map_err(DbError::from) })
         };
+        self.depart();
         let (rows, committed) =
             tokio::time::timeout(STATEMENT_TIMEOUT, both).await.map_err(|_| DbError::Unavailable("a statement took too long", None))?;
         let rows = rows?;
@@ -110,6 +129,7 @@ impl Tx {
             return Err(DbError::Unavailable("a statement of the transaction failed", None));
         }
         if self.begun.load(Ordering::Relaxed) {
+            self.depart();
             tokio::time::timeout(STATEMENT_TIMEOUT, self.client()?.batch_execute("COMMIT"))
                 .await
                 .map_err(|_| DbError::Unavailable("COMMIT took too long", None))??;
@@ -153,6 +173,7 @@ impl AthleteTx {
 
 impl WorkerTx {
     pub(super) fn new(connection: Object, athlete_id: i64) -> Self {
+        telemetry::note_athlete(athlete_id);
         Self(Tx::new(connection, "runaway_worker", String::new(), athlete_id.to_string()), athlete_id)
     }
 

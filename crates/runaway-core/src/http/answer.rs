@@ -1,16 +1,17 @@
-//! From a request to a response: CORS, size, the story, and the one log line that says how it went.
+//! From a request to a response: CORS, size, the story, and what the one log line says of it.
 
 use std::collections::HashMap;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, SystemTime};
 
 use lambda_http::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lambda_http::{Body, Request, RequestExt, Response};
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::route::route;
 use super::{ApiError, Fields};
 use crate::db::athletes::OwnAthlete;
-use crate::telemetry;
+use crate::telemetry::{self, FAILURES, Line, Tally};
 /// A body whose parts are sent as they come.
 pub use lambda_runtime::streaming::Body as EventBody;
 
@@ -104,6 +105,9 @@ pub fn own_athlete(athlete: Option<OwnAthlete>, named: &[i64]) -> Result<OwnAthl
 /// # Errors
 /// 403 for a foreign id.
 pub fn refuse_foreign(athlete: Option<OwnAthlete>, named: &[i64]) -> Result<(), ApiError> {
+    if let Some(own) = athlete {
+        telemetry::note_athlete(own.id);
+    }
     if named.iter().any(|id| athlete.is_none_or(|own| own.id != *id)) { Err(ApiError::Forbidden) } else { Ok(()) }
 }
 
@@ -165,12 +169,16 @@ where
     F: Future<Output = Result<Reply, ApiError>>,
 {
     let arrival = Arrival::of(function, &request);
-    let outcome = match call(&arrival, request) {
-        Ok(call) if call.method == Method::OPTIONS => Ok(preflight()),
-        Ok(call) => story(call).await,
-        Err(error) => Err(error),
+    let tally = arrival.tally.clone();
+    let story = async move {
+        let outcome = match call(&arrival, request) {
+            Ok(call) if call.method == Method::OPTIONS => Ok(preflight()),
+            Ok(call) => story(call).await,
+            Err(error) => Err(error),
+        };
+        arrival.answered(outcome)
     };
-    arrival.answered(outcome)
+    tally.during(story).await
 }
 
 /// A reply, or one that goes on.
@@ -182,23 +190,29 @@ pub enum Streamed {
     Events(EventBody),
 }
 
-/// [`answer`] for a function whose answers may go on after their head was sent.
+/// [`answer`] for a function whose answers may go on after their head was sent. What goes on is to be
+/// [carried](telemetry::carried): the request's line is written at its end.
 pub async fn answer_streaming<F>(function: &'static str, request: Request, story: impl FnOnce(Call) -> F) -> Response<EventBody>
 where
     F: Future<Output = Result<Streamed, ApiError>>,
 {
     let arrival = Arrival::of(function, &request);
-    let outcome = match call(&arrival, request) {
-        Ok(call) if call.method == Method::OPTIONS => Ok(Streamed::Whole(preflight())),
-        Ok(call) => story(call).await,
-        Err(error) => Err(error),
+    let tally = arrival.tally.clone();
+    let story = async move {
+        let outcome = match call(&arrival, request) {
+            Ok(call) if call.method == Method::OPTIONS => Ok(Streamed::Whole(preflight())),
+            Ok(call) => story(call).await,
+            Err(error) => Err(error),
+        };
+        let (head, events) = match outcome {
+            Ok(Streamed::Events(events)) => (Ok(Reply::events()), Some(events)),
+            Ok(Streamed::Whole(reply)) => (Ok(reply), None),
+            Err(error) => (Err(error), None),
+        };
+        (arrival.answered(head), events)
     };
-    let (head, events) = match outcome {
-        Ok(Streamed::Events(events)) => (Ok(Reply::events()), Some(events)),
-        Ok(Streamed::Whole(reply)) => (Ok(reply), None),
-        Err(error) => (Err(error), None),
-    };
-    let (parts, body) = arrival.answered(head).into_parts();
+    let (answered, events) = tally.during(story).await;
+    let (parts, body) = answered.into_parts();
     let whole = || match body {
         Body::Text(text) => EventBody::from(text),
         Body::Binary(bytes) => EventBody::from(bytes),
@@ -212,8 +226,9 @@ struct Arrival {
     function: &'static str,
     request_id: String,
     method: Method,
-    at: Instant,
+    route: String,
     time_left: Duration,
+    tally: Tally,
 }
 
 impl Arrival {
@@ -221,7 +236,11 @@ impl Arrival {
         let context = request.lambda_context_ref();
         let request_id = context.map_or_else(|| Uuid::new_v4().to_string(), |context| context.request_id.clone());
         let time_left = context.and_then(|context| context.deadline().duration_since(SystemTime::now()).ok()).unwrap_or(TIME_LEFT_DEFAULT);
-        Self { function, request_id, method: request.method().clone(), at: Instant::now(), time_left }
+        let (method, route) = (request.method().clone(), route(request.uri().path()));
+        let tally = Tally::of_request(function, &request_id);
+        tally.note("method", method.as_str());
+        tally.note("route", route.as_str());
+        Self { function, request_id, method, route, time_left, tally }
     }
 
     fn answered(&self, outcome: Result<Reply, ApiError>) -> Response<Body> {
@@ -233,9 +252,9 @@ impl Arrival {
             }
             reply
         });
-        let duration_ms = u64::try_from(self.at.elapsed().as_millis()).unwrap_or(u64::MAX);
-        let (service, request_id, method, status) = (self.function, &self.request_id, &self.method, reply.status.as_u16());
-        tracing::info!(service, request_id, %method, status, duration_ms, "Answered {method} with {status}");
+        let (method, route, status) = (&self.method, &self.route, reply.status.as_u16());
+        self.tally.note("status", status);
+        self.tally.ends(format!("Answered {method} {route} with {status}"));
         response(reply, &self.request_id)
     }
 }
@@ -266,13 +285,18 @@ fn preflight() -> Reply {
         .with_header(header::ACCESS_CONTROL_MAX_AGE, CORS_MAX_AGE_S)
 }
 
-/// Writes the one line about a request that failed.
+/// Notes why a request was not answered as it was wanted; where that is not the caller's doing, one line says so with all
+/// its causes.
 pub fn log_failure(function: &str, request_id: &str, error: &ApiError) {
-    let (code, cause) = (error.code(), telemetry::chain(error));
+    telemetry::note("code", error.code());
     if error.status().is_server_error() {
-        tracing::error!(service = function, request_id, code, cause, "The request failed; the caller may try again");
-    } else {
-        tracing::info!(service = function, request_id, code, "The request was refused");
+        Line::error("The request failed; the caller may try again")
+            .field("function", function)
+            .field("request_id", request_id)
+            .field("code", error.code())
+            .field("cause", telemetry::chain(error))
+            .metric_by(FAILURES, error.class(), 1)
+            .write();
     }
 }
 

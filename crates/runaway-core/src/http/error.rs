@@ -109,6 +109,16 @@ impl ApiError {
         }
     }
 
+    /// The class among the metrics' failures.
+    pub(super) const fn class(&self) -> &'static str {
+        match self {
+            Self::UpstreamUnavailable(_) => "upstream_unavailable",
+            Self::Busy { .. } => "busy",
+            Self::Internal(_) => "internal",
+            _ => "refused",
+        }
+    }
+
     /// Seconds after which the caller may try again, where they are known.
     pub const fn retry_after_s(&self) -> Option<i64> {
         match self {

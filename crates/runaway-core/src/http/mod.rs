@@ -5,6 +5,7 @@ mod auth;
 mod body;
 mod client;
 mod error;
+mod route;
 
 pub use answer::{Call, EventBody, Reply, Streamed, answer, answer_streaming, log_failure, own_athlete, refuse_foreign};
 pub use auth::{AuthError, Caller, Verifier};

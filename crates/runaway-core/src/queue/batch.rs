@@ -13,7 +13,7 @@ pub struct Record<'a> {
 
 /// Lets `handle` work on each record in turn and answers which ones SQS shall deliver again. A record without an id
 /// cannot be named; it fails the whole batch by an empty name, which SQS takes for "all".
-pub async fn partial_failures<'a>(event: &'a SqsEvent, mut handle: impl AsyncFnMut(Record<'a>) -> bool) -> SqsBatchResponse {
+pub(super) async fn partial_failures<'a>(event: &'a SqsEvent, mut handle: impl AsyncFnMut(Record<'a>) -> bool) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for record in &event.records {
         let message_id = record.message_id.as_deref().unwrap_or_default();

@@ -70,6 +70,21 @@ pub enum StravaError {
 }
 
 impl StravaError {
+    /// The class among the metrics' failures.
+    pub const fn class(&self) -> &'static str {
+        match self {
+            Self::TokenRejected => "strava_token_rejected",
+            Self::GrantRejected => "strava_grant_rejected",
+            Self::ScopeMissing(_) => "strava_scope_missing",
+            Self::ApplicationRefused(_) => "strava_application_refused",
+            Self::NotFound => "strava_not_found",
+            Self::RateLimited { .. } => "strava_rate_limited",
+            Self::Unavailable(_) => "strava_unavailable",
+            Self::Unreadable { .. } => "strava_unreadable",
+            Self::Unexpected { .. } => "strava_unexpected",
+        }
+    }
+
     /// Whether the same request may succeed in a moment.
     pub fn is_transient(&self) -> bool {
         matches!(self, Self::Unavailable(_) | Self::Unreadable { .. })

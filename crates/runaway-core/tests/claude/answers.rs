@@ -29,7 +29,7 @@ async fn a_text_arrives_piece_by_piece_and_whole() {
     let lines = story.answered();
     assert_eq!(lines.len(), 1);
     for (field, expected) in [
-        ("request_id", json!(message.request_id)),
+        ("claude.request_id", json!(message.request_id)),
         ("model", json!("claude-sonnet-5-5")),
         ("stop_reason", json!("end_turn")),
         ("input_tokens", json!(message.usage.input_tokens)),
