@@ -18,6 +18,7 @@ pub mod details;
 pub mod erasure_receipts;
 pub mod journal;
 pub mod oauth_states;
+pub mod oauth_tickets;
 pub mod pending_revocations;
 mod pool;
 pub mod rate_budget;

@@ -59,11 +59,11 @@ pub enum Revocation {
 }
 
 /// Whether the revocation is still wanted: a batch of them takes minutes.
-async fn is_still_pending(db: &Db, pending: &PendingRevocation) -> Result<bool, DbError> {
+async fn is_still_wanted(db: &Db, pending: &PendingRevocation) -> Result<bool, DbError> {
     let tx = db.worker(pending.athlete_id).await?;
-    let is_pending = pending_revocations::exists(&tx, pending.id).await?;
+    let is_wanted = pending_revocations::is_wanted(&tx, pending.id).await?;
     tx.commit().await?;
-    Ok(is_pending)
+    Ok(is_wanted)
 }
 
 /// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`.
@@ -76,7 +76,7 @@ pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &Pen
             return Revocation::Kept;
         }
     };
-    match is_still_pending(db, pending).await {
+    match is_still_wanted(db, pending).await {
         Ok(true) => {}
         // The athlete has connected again meanwhile: the grant is theirs to keep.
         Ok(false) => return Revocation::Done,
