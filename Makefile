@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults bench docs check token webhook dead-letters format prerequisites binaries
+.PHONY: help demo dev test faults bench docs check token webhook dead-letters reseal format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -39,6 +39,9 @@ webhook: binaries ## List the webhook's subscription (CREATE=1: make it, DELETE=
 
 dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: give them back to their queue)
 	@exec target/debug/devstack dead-letters $(if $(REDRIVE),--redrive)
+
+reseal: binaries ## Seal anew what another key than the first of TOKEN_KEYS sealed
+	@exec target/debug/devstack reseal
 
 format: ## Format the code
 	cargo fmt --all

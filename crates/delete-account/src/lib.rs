@@ -6,7 +6,7 @@ use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, VaultConfig};
 use runaway_core::db::erasure_receipts::{self, Reason};
 use runaway_core::db::pending_revocations::PendingRevocation;
-use runaway_core::db::{Db, DbError, athlete_tables, athletes};
+use runaway_core::db::{Db, DbError, athlete_tables, athletes, oauth_tickets};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::strava::StravaClient;
@@ -80,7 +80,20 @@ async fn delete_account(app: &App, call: Call) -> Result<Reply, ApiError> {
         // Everything is erased here, whatever Strava answers.
         flows::revoke(&app.db, &app.vault, &app.strava, &pending).await;
     }
+    give_up_tickets(app, caller.user_id, athlete.map(|athlete| athlete.id)).await?;
     Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "message": "Everything about you has been erased." })))
+}
+
+/// Ends what the user began, or somebody else with the user's athlete, and has not confirmed. After the erasure: the
+/// token of a ticket may be the newest of the athlete's, and is revoked only where no connection stands.
+async fn give_up_tickets(app: &App, user_id: Uuid, athlete_id: Option<i64>) -> Result<(), DbError> {
+    let tx = app.db.system().await?;
+    let unconfirmed = oauth_tickets::give_up_all_of(&tx, user_id, athlete_id, app.clock.now()).await?;
+    tx.commit().await?;
+    for pending in &unconfirmed {
+        flows::revoke(&app.db, &app.vault, &app.strava, pending).await;
+    }
+    Ok(())
 }
 
 /// Erases the athlete in one transaction; the token that is left over is to be revoked. Only the call that erased

@@ -13,6 +13,7 @@ mod functions;
 mod postgres;
 mod process;
 mod queues;
+mod reseal;
 mod tools;
 mod webhook;
 mod world;
@@ -50,6 +51,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         ["test", rest @ ..] => world::cargo(&["test", "--workspace"], rest).await,
         ["bench"] => world::cargo(&["bench", "--package", "chat", "--bench", "turns"], &[]).await,
         ["dead-letters", rest @ ..] => dead_letters::run(rest.contains(&"--redrive")).await.map(|()| ExitCode::SUCCESS),
+        ["reseal"] => reseal::run().await.map(|()| ExitCode::SUCCESS),
         ["webhook"] => webhook::list().await.map(|()| ExitCode::SUCCESS),
         ["webhook", "--create"] => webhook::create().await.map(|()| ExitCode::SUCCESS),
         ["webhook", "--delete", id] => {
@@ -63,7 +65,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         }
         _ => bail!(
             "commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>, webhook [--create | --delete <id>], \
-             dead-letters [--redrive]"
+             dead-letters [--redrive], reseal"
         ),
     }
 }

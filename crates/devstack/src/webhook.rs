@@ -13,20 +13,19 @@ use crate::{env_file, tools};
 /// The longest address that Strava takes, bytes.
 const CALLBACK_BYTES_MAX: usize = 255;
 
-/// The functions' settings. The presence of the application's secret decides where all of them are from: settings of
-/// two worlds are never mixed.
-async fn settings() -> anyhow::Result<Settings> {
-    let is_own = ["STRAVA_CLIENT_SECRET", "RUNAWAY_SECRET_ARN"].into_iter().any(|name| own(name).is_some());
-    if is_own {
+/// The functions' settings. The presence of one of the `decisive` ones in the person's environment decides where all of
+/// them are from: settings of two worlds are never mixed.
+pub(crate) async fn settings(decisive: [&str; 2]) -> anyhow::Result<Settings> {
+    if decisive.into_iter().any(|name| own(name).is_some()) {
         return Ok(Settings::load().await?);
     }
-    let world = env_file::read(&tools::state()?).context("neither STRAVA_CLIENT_SECRET is set, nor does a world run here")?;
+    let world = env_file::read(&tools::state()?).with_context(|| format!("neither {} is set, nor does a world run here", decisive[0]))?;
     let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
     Ok(Settings::from_pairs(known))
 }
 
 async fn client() -> anyhow::Result<(Settings, StravaClient)> {
-    let settings = settings().await?;
+    let settings = settings(["STRAVA_CLIENT_SECRET", "RUNAWAY_SECRET_ARN"]).await?;
     let strava = StravaClient::new(settings.read(StravaConfig::read)?)?;
     Ok((settings, strava))
 }

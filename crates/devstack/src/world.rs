@@ -210,7 +210,7 @@ fn settings(postgres: &Postgres, queues: &QueueServer, issuer: &TokenIssuer, str
         ("TOKEN_KEYS", format!("local:{}", STANDARD_NO_PAD.encode(token_key))),
     ];
     let mut variables: Variables = pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
-    let optional = ["ERASE_AFTER_DISCONNECT_DAYS", "RETENTION_DAYS"];
+    let optional = ["ERASE_AFTER_DISCONNECT_DAYS", "RETENTION_DAYS", "OAUTH_CONFIRM"];
     variables.extend(optional.into_iter().filter_map(|name| Some((name.to_owned(), own(name)?))));
     variables.extend(aws(queues));
     variables.extend(model());

@@ -9,23 +9,19 @@ use lambda_http::{Body, Request, Response};
 use outcome::Outcome;
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthorizeConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::db::Db;
 use runaway_core::db::oauth_states::{self, Begun};
-use runaway_core::db::{Db, athletes, pending_revocations, strava_tokens, sync_jobs};
-use runaway_core::domain::{SyncBounds, SyncType};
-use runaway_core::flows;
+use runaway_core::flows::{self, Granted};
 use runaway_core::http::{ApiError, Call, Reply, answer, log_failure};
 use runaway_core::queue::SyncQueue;
-use runaway_core::strava::{Exchanged, REQUIRED_SCOPE, StravaClient};
+use runaway_core::strava::{REQUIRED_SCOPE, StravaClient};
 use runaway_core::telemetry;
 use runaway_core::vault::{Vault, fingerprint};
-use uuid::Uuid;
 
 /// One request at a time is all an environment gets.
 const CONNECTIONS_MAX: usize = 2;
 /// The longest state or code that is looked at.
 const PARAMETER_BYTES_MAX: usize = 512;
-/// The first sync fetches everything.
-const WHOLE_HISTORY: SyncBounds = SyncBounds { sync_type: SyncType::Full, after_s: None, before_s: None, max_activities: None };
 
 /// What the function holds between calls.
 #[derive(Debug)]
@@ -89,7 +85,7 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
     tracing::info!(outcome = ?outcome, "A Strava authorisation ended");
     let reply = match redirect {
         Some(address) => outcome.redirect(&address).and_then(|url| Reply::redirect(url.as_str())),
-        None => Some(page::page(&outcome)?),
+        None => Some(page::page(&outcome, app.authorize.app_redirects.first())?),
     };
     reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))
 }
@@ -131,35 +127,38 @@ async fn connect(app: &App, call: &Call, begun: &Begun, now: Timestamp) -> Resul
         }
     };
     // What Strava answers is believed before what the browser carried.
-    let granted: Vec<String> =
+    let scopes: Vec<String> =
         scopes(exchanged.scope.as_deref().or(parameter(call, "scope")).unwrap_or_default()).map(str::to_owned).collect();
-    if !granted.iter().any(|scope| scope == REQUIRED_SCOPE) {
+    if !scopes.iter().any(|scope| scope == REQUIRED_SCOPE) {
         return Ok(Outcome::MissingScope);
     }
-    link(app, begun, &exchanged, &granted, now).await
+    let granted = Granted { tokens: exchanged.tokens, athlete: exchanged.athlete, scopes };
+    // Also for what was begun before it was required.
+    if begun.confirm || app.authorize.is_confirm_required {
+        keep(app, begun, &granted, now).await
+    } else {
+        link(app, begun, &granted, now).await
+    }
+}
+
+/// Links nothing: whoever finished need not be who began. The ticket goes with the browser to the app.
+async fn keep(app: &App, begun: &Begun, granted: &Granted, now: Timestamp) -> Result<Outcome, ApiError> {
+    let tx = app.db.system().await?;
+    let ticket = flows::keep_exchange(&tx, &app.vault, begun.user_id, granted, now).await?;
+    tx.commit().await?;
+    Ok(Outcome::ToConfirm { athlete_id: granted.athlete.id, ticket })
 }
 
 /// Athlete, tokens and the first sync's row in one transaction; the message after it.
-async fn link(app: &App, begun: &Begun, exchanged: &Exchanged, granted: &[String], now: Timestamp) -> Result<Outcome, ApiError> {
-    let athlete_id = exchanged.athlete.id;
-    telemetry::note_athlete(athlete_id);
-    let sealed = flows::seal_tokens(&app.vault, athlete_id, &exchanged.tokens)?;
+async fn link(app: &App, begun: &Begun, granted: &Granted, now: Timestamp) -> Result<Outcome, ApiError> {
+    telemetry::note_athlete(granted.athlete.id);
     let tx = app.db.system().await?;
-    if !athletes::connect(&tx, begun.user_id, &exchanged.athlete, now).await? {
+    let Some(started) = flows::link(&tx, &app.vault, begun.user_id, granted, now).await? else {
         return Ok(Outcome::AlreadyLinked);
-    }
-    strava_tokens::put(&tx, athlete_id, &sealed, granted, now).await?;
-    pending_revocations::forget(&tx, athlete_id).await?;
-    let started = flows::start_sync(&tx, athlete_id, &WHOLE_HISTORY, Uuid::now_v7(), now).await?;
-    sync_jobs::mark_sent(&tx, &[started.job.id], now).await?;
+    };
     tx.commit().await?;
-    if started.needs_message
-        && let Err(error) = app.queue.send(started.job.id, 0).await
-    {
-        let cause = telemetry::chain(&error);
-        tracing::error!(job.id = %started.job.id, athlete.id = athlete_id, cause, "The first sync's message was not sent; process-pending will send it");
-    }
-    Ok(Outcome::Connected { athlete_id })
+    flows::announce_first_sync(&app.queue, &started).await;
+    Ok(Outcome::Connected { athlete_id: granted.athlete.id })
 }
 
 fn scopes(list: &str) -> impl Iterator<Item = &str> {

@@ -1,15 +1,23 @@
 //! How a callback ends, and how the app is told.
 
 use runaway_core::strava::StravaError;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 /// How a callback ends.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum Outcome {
     /// Tokens are stored and a sync has begun.
     Connected {
         /// Strava's id.
         athlete_id: i64,
+    },
+    /// Nothing is linked until whoever began confirms it.
+    ToConfirm {
+        /// Strava's id.
+        athlete_id: i64,
+        /// What stands for the exchange until then.
+        ticket: SecretString,
     },
     /// The athlete said no.
     AccessDenied,
@@ -36,7 +44,7 @@ impl Outcome {
 
     fn reason(&self) -> Option<&'static str> {
         match self {
-            Self::Connected { .. } => None,
+            Self::Connected { .. } | Self::ToConfirm { .. } => None,
             Self::AccessDenied => Some("access_denied"),
             Self::MissingScope => Some("missing_scope"),
             Self::StateInvalid => Some("state_invalid"),
@@ -52,6 +60,10 @@ impl Outcome {
         match (self, self.reason()) {
             (Self::Connected { athlete_id }, _) => {
                 url.query_pairs_mut().append_pair("success", "true").append_pair("athlete_id", &athlete_id.to_string());
+            }
+            (Self::ToConfirm { athlete_id, ticket }, _) => {
+                let (athlete_id, ticket) = (athlete_id.to_string(), ticket.expose_secret());
+                url.query_pairs_mut().append_pair("success", "true").append_pair("athlete_id", &athlete_id).append_pair("ticket", ticket);
             }
             (_, reason) => {
                 url.query_pairs_mut().append_pair("success", "false").append_pair("error", reason.unwrap_or_default());

@@ -1,4 +1,5 @@
-//! The small page an athlete sees where no app waits for the answer. It says fixed sentences only.
+//! The small page an athlete sees where no app waits for the answer. It says fixed sentences only, and leads back to
+//! the app where something is left to do there.
 
 use askama::Template;
 use lambda_http::http::StatusCode;
@@ -11,14 +12,21 @@ use crate::outcome::Outcome;
 struct Page {
     title: &'static str,
     sentence: &'static str,
+    link: Option<String>,
 }
 
-/// The page for an outcome.
-pub(crate) fn page(outcome: &Outcome) -> Result<Reply, ApiError> {
+/// The page for an outcome. `app_address` is where a ticket is taken to: shown as a text it could be talked out of
+/// somebody, and handed to whoever began.
+pub(crate) fn page(outcome: &Outcome, app_address: Option<&String>) -> Result<Reply, ApiError> {
     let (status, title, sentence) = match outcome {
         Outcome::Connected { .. } => {
             (StatusCode::OK, "Strava is connected", "Your training history is on its way. You can go back to Runaway.")
         }
+        Outcome::ToConfirm { .. } => (
+            StatusCode::OK,
+            "One step is left",
+            "Nothing is connected yet. On the device where you use Runaway, open the app by this link within ten minutes, and it connects Strava. If it was not you who began this in the app, close this page: then nothing is connected.",
+        ),
         Outcome::AccessDenied => (StatusCode::FORBIDDEN, "Not connected", "You did not allow access to Strava."),
         Outcome::MissingScope => (
             StatusCode::FORBIDDEN,
@@ -38,6 +46,10 @@ pub(crate) fn page(outcome: &Outcome) -> Result<Reply, ApiError> {
             (StatusCode::SERVICE_UNAVAILABLE, "Not connected", "Strava is not available right now. Please try again in a few minutes.")
         }
     };
-    let page = Page { title, sentence }.render().map_err(|error| ApiError::Internal(error.into()))?;
+    let link = match outcome {
+        Outcome::ToConfirm { .. } => app_address.and_then(|address| outcome.redirect(address)).map(String::from),
+        _ => None,
+    };
+    let page = Page { title, sentence, link }.render().map_err(|error| ApiError::Internal(error.into()))?;
     Ok(Reply::html(status, page))
 }

@@ -10,7 +10,7 @@
 //! * [`claude`]: the client of the model behind its gate: requests, streams, errors; knows nothing of running
 //! * [`queue`]: the message contract and the SQS client
 //! * [`http`]: bearer token to caller, errors to status and JSON, CORS
-//! * [`flows`]: what two functions do alike: a fresh Strava token, starting a sync
+//! * [`flows`]: what two functions do alike: linking an athlete, a fresh Strava token, starting a sync
 
 pub mod claude;
 pub mod clock;

@@ -1,14 +1,15 @@
 //! Sealing and opening of OAuth tokens with AES-256-GCM; randomness and fingerprints.
 //!
 //! A sealed value is `version | length of key id | key id | nonce | ciphertext and tag`. Purpose and athlete are
-//! authenticated with it: a value copied to another athlete or column does not open. The first key of the ring seals,
-//! every key opens, so that keys can be rotated without a pause.
+//! authenticated with it: a value copied to another athlete, column or ticket does not open. The first key of the ring
+//! seals, every key opens, so that keys can be rotated without a pause.
 
 use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
 use base64::Engine as _;
 use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use secrecy::{ExposeSecret, SecretString};
+use uuid::Uuid;
 use zeroize::Zeroizing;
 
 /// Base64 with or without padding at its end: an environment file may not be able to hold the equals signs.
@@ -26,15 +27,8 @@ pub enum Purpose {
     StravaAccessToken,
     /// Strava's refresh token.
     StravaRefreshToken,
-}
-
-impl Purpose {
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::StravaAccessToken => "strava-access-token",
-            Self::StravaRefreshToken => "strava-refresh-token",
-        }
-    }
+    /// What an exchange brought, for the ticket with this id.
+    StravaExchange(Uuid),
 }
 
 /// Why a key ring or a sealed value is of no use.
@@ -46,12 +40,25 @@ pub enum VaultError {
     /// The value names a key the ring does not have.
     #[error("sealed with key {0:?}, which TOKEN_KEYS does not hold")]
     UnknownKey(String),
-    /// Altered, cut, or sealed for somebody else.
-    #[error("the sealed value does not open for this athlete and purpose")]
-    DoesNotOpen,
+    /// Altered, sealed for somebody else, or the ring holds another key under that id.
+    #[error("sealed with key {0:?}, and does not open for this athlete and purpose")]
+    DoesNotOpen(String),
+    /// Cut, or never sealed.
+    #[error("the value is not a sealed one")]
+    NotSealed,
     /// The cipher refused to seal.
     #[error("sealing failed")]
     SealingFailed,
+}
+
+impl VaultError {
+    /// The key that a value which does not open names.
+    pub fn key_id(&self) -> Option<&str> {
+        match self {
+            Self::UnknownKey(id) | Self::DoesNotOpen(id) => Some(id),
+            Self::KeyRing(_) | Self::NotSealed | Self::SealingFailed => None,
+        }
+    }
 }
 
 /// Unguessable bytes.
@@ -105,6 +112,11 @@ impl Vault {
         Ok(Self { keys })
     }
 
+    /// The ids of the ring's keys; the first one's seals.
+    pub fn key_ids(&self) -> impl Iterator<Item = &str> {
+        self.keys.iter().map(|key| key.id.as_str())
+    }
+
     /// Seals a token for one athlete and purpose.
     ///
     /// # Errors
@@ -127,15 +139,27 @@ impl Vault {
     /// Opens what [`Vault::seal`] made.
     ///
     /// # Errors
-    /// [`VaultError::UnknownKey`] names the missing key; [`VaultError::DoesNotOpen`] for everything else.
+    /// [`VaultError::UnknownKey`] names the missing key, [`VaultError::DoesNotOpen`] the one that does not fit;
+    /// [`VaultError::NotSealed`] for what names none.
     pub fn open(&self, purpose: Purpose, athlete_id: i64, sealed: &[u8]) -> Result<SecretString, VaultError> {
-        let (id, nonce, text) = split(sealed).ok_or(VaultError::DoesNotOpen)?;
+        let (id, nonce, text) = split(sealed).ok_or(VaultError::NotSealed)?;
         let key = self.keys.iter().find(|key| key.id == id).ok_or_else(|| VaultError::UnknownKey(id.to_owned()))?;
-        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| VaultError::DoesNotOpen)?;
+        let does_not_open = || VaultError::DoesNotOpen(id.to_owned());
+        let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| does_not_open())?;
         let mut text = Zeroizing::new(text.to_vec());
-        let opened =
-            key.key.open_in_place(nonce, Aad::from(associated(purpose, athlete_id)), &mut text).map_err(|_| VaultError::DoesNotOpen)?;
-        std::str::from_utf8(opened).map(SecretString::from).map_err(|_| VaultError::DoesNotOpen)
+        let opened = key.key.open_in_place(nonce, Aad::from(associated(purpose, athlete_id)), &mut text).map_err(|_| does_not_open())?;
+        std::str::from_utf8(opened).map(SecretString::from).map_err(|_| does_not_open())
+    }
+
+    /// Seals anew with the ring's first key what another one sealed; `None` where the first key sealed it. Opened is
+    /// either, so that a value which is lost is found while its key may still be.
+    ///
+    /// # Errors
+    /// As [`Vault::open`] and [`Vault::seal`].
+    pub fn reseal(&self, purpose: Purpose, athlete_id: i64, sealed: &[u8]) -> Result<Option<Vec<u8>>, VaultError> {
+        let token = self.open(purpose, athlete_id, sealed)?;
+        let is_current = split(sealed).is_some_and(|(id, ..)| self.key_ids().next() == Some(id));
+        if is_current { Ok(None) } else { self.seal(purpose, athlete_id, &token).map(Some) }
     }
 }
 
@@ -153,7 +177,12 @@ fn read_key(entry: &str) -> Result<Key, VaultError> {
 }
 
 fn associated(purpose: Purpose, athlete_id: i64) -> Vec<u8> {
-    format!("{}:{athlete_id}", purpose.as_str()).into_bytes()
+    match purpose {
+        Purpose::StravaAccessToken => format!("strava-access-token:{athlete_id}"),
+        Purpose::StravaRefreshToken => format!("strava-refresh-token:{athlete_id}"),
+        Purpose::StravaExchange(ticket_id) => format!("strava-exchange/{ticket_id}:{athlete_id}"),
+    }
+    .into_bytes()
 }
 
 fn split(sealed: &[u8]) -> Option<(&str, &[u8], &[u8])> {
@@ -184,8 +213,43 @@ mod tests {
         assert!(!sealed.windows(5).any(|w| w == b"token"));
         let opened = vault.open(Purpose::StravaAccessToken, 7, &sealed);
         assert_eq!(opened.ok().map(|t| t.expose_secret().to_owned()).as_deref(), Some("token"));
-        assert!(matches!(vault.open(Purpose::StravaAccessToken, 8, &sealed), Err(VaultError::DoesNotOpen)));
-        assert!(matches!(vault.open(Purpose::StravaRefreshToken, 7, &sealed), Err(VaultError::DoesNotOpen)));
+        for (purpose, athlete_id) in
+            [(Purpose::StravaAccessToken, 8), (Purpose::StravaRefreshToken, 7), (Purpose::StravaExchange(Uuid::nil()), 7)]
+        {
+            let foreign = vault.open(purpose, athlete_id, &sealed);
+            assert!(matches!(foreign, Err(VaultError::DoesNotOpen(id)) if id == "k1"), "{purpose:?} {athlete_id}");
+        }
+    }
+
+    #[test]
+    fn an_exchange_opens_for_its_ticket_only() {
+        let (vault, ticket) = (ring(&[("k1", 1)]), Uuid::from_bytes([1; 16]));
+        let exchange = SecretString::from("exchange");
+        let sealed = vault.seal(Purpose::StravaExchange(ticket), 7, &exchange).unwrap_or_else(|error| panic!("{error}"));
+        assert!(vault.open(Purpose::StravaExchange(ticket), 7, &sealed).is_ok());
+        for (purpose, athlete_id) in [
+            (Purpose::StravaExchange(Uuid::nil()), 7),
+            (Purpose::StravaExchange(ticket), 8),
+            (Purpose::StravaAccessToken, 7),
+            (Purpose::StravaRefreshToken, 7),
+        ] {
+            assert!(vault.open(purpose, athlete_id, &sealed).is_err(), "{purpose:?} {athlete_id}");
+        }
+    }
+
+    #[test]
+    fn resealing_leaves_the_first_keys_values_alone_and_needs_the_old_key() {
+        let sealed = seal(&ring(&[("old", 1)]));
+        let both = ring(&[("new", 2), ("old", 1)]);
+        let resealed = both.reseal(Purpose::StravaAccessToken, 7, &sealed).unwrap_or_default().unwrap_or_default();
+        let opened = ring(&[("new", 2)]).open(Purpose::StravaAccessToken, 7, &resealed);
+        assert_eq!(opened.ok().map(|t| t.expose_secret().to_owned()).as_deref(), Some("token"));
+        assert!(matches!(both.reseal(Purpose::StravaAccessToken, 7, &resealed), Ok(None)));
+        let lost = ring(&[("new", 2)]).reseal(Purpose::StravaAccessToken, 7, &sealed).err();
+        assert_eq!(lost.as_ref().and_then(VaultError::key_id), Some("old"));
+        // Under the right id, and another key all the same.
+        let replaced = ring(&[("new", 2), ("old", 3)]).reseal(Purpose::StravaAccessToken, 7, &sealed);
+        assert!(matches!(replaced, Err(VaultError::DoesNotOpen(id)) if id == "old"));
     }
 
     #[test]

@@ -59,7 +59,7 @@ async fn a_schema_auth_that_belongs_to_somebody_else_is_left_alone_and_not_neede
     assert_eq!(runaway_core::db::athletes::own(&tx).await.unwrap().map(|athlete| athlete.id), Some(BO));
     let hash = [7; 32];
     let now = jiff::Timestamp::now();
-    runaway_core::db::oauth_states::insert(&tx, &hash, None, now, now).await.unwrap();
+    runaway_core::db::oauth_states::insert(&tx, &hash, None, false, now, now).await.unwrap();
     tx.commit().await.unwrap();
 }
 

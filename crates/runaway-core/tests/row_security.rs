@@ -43,6 +43,8 @@ async fn two_athletes() -> (World, Uuid, Uuid) {
             SELECT gen_random_uuid(), id, '2026-01-05', 'x', '{}', 'x' FROM athletes;
         INSERT INTO strava_events (id, athlete_id, object_type, object_id, aspect_type, event_time)
             SELECT gen_random_uuid(), id, 'activity', id * 100, 'update', now() FROM athletes;
+        INSERT INTO oauth_tickets (id, ticket_hash, auth_user_id, athlete_id, exchange, refresh_token, expires_at)
+            SELECT gen_random_uuid(), sha256(id::text::bytea), auth_user_id, id, 'x', 'x', now() FROM athletes;
         INSERT INTO pending_revocations (id, athlete_id, refresh_token) SELECT gen_random_uuid(), id, 'x' FROM athletes;";
     world.database.owner().await.batch_execute(sql).await.unwrap();
     (world, ada, bo)

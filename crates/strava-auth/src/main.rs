@@ -10,6 +10,6 @@ use strava_auth::App;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
     telemetry::init();
-    let app = App::new(&Settings::load().await?)?;
+    let app = App::new(&Settings::load().await?).await?;
     run(service_fn(|request: Request| async { Ok::<_, Infallible>(strava_auth::handle(&app, request).await) })).await
 }

@@ -87,6 +87,7 @@ impl<'a> Access<'a> {
         fresh_token(&app.db, &app.vault, &app.strava, *athlete_id, app.clock.now(), rejected.as_ref()).await.map_err(|error| match error {
             AccessError::NotConnected => CallError::NotConnected,
             AccessError::Strava(error) => error.into(),
+            AccessError::Vault(error) => Refusal::Unopened(error).into(),
             error => CallError::Token(error),
         })
     }

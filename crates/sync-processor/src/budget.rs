@@ -5,11 +5,12 @@ use runaway_core::db::rate_budget;
 use runaway_core::domain::{Lane, next_daily_window, next_quarter_hour};
 use runaway_core::strava::budget::Terms;
 use runaway_core::strava::{Answer, StravaError};
+use runaway_core::vault::VaultError;
 
 use crate::App;
 use crate::access::CallError;
 
-/// Why a call brought nothing, though nothing of ours is broken.
+/// Why a call brought nothing; [`crate::failure`] knows what becomes of the work.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Refusal {
     /// It was not made: the lane's share is used up, or nobody calls Strava for now.
@@ -18,6 +19,9 @@ pub(crate) enum Refusal {
         /// When it is worth another try.
         opens_at: Timestamp,
     },
+    /// It was not made: the athlete's token does not open.
+    #[error("the athlete's token does not open")]
+    Unopened(#[source] VaultError),
     /// Strava's answer.
     #[error(transparent)]
     Strava(#[from] StravaError),

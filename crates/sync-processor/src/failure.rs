@@ -8,6 +8,7 @@ use runaway_core::flows::AccessError;
 use runaway_core::queue::{QueueError, Undone};
 use runaway_core::strava::StravaError;
 use runaway_core::telemetry::{self, APPLICATION_INACTIVE, FAILURES, Line};
+use runaway_core::vault::VaultError;
 use uuid::Uuid;
 
 use crate::App;
@@ -17,6 +18,8 @@ use crate::budget::Refusal;
 const OUTAGE_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// How long everybody waits while Strava refuses the whole application: somebody has to mend that.
 const SHUT_OUT_PAUSE: SignedDuration = SignedDuration::from_mins(15);
+/// How long a job waits whose token only a key that is missing opens: somebody has to mend that, too.
+const LOST_KEY_PAUSE: SignedDuration = SignedDuration::from_mins(15);
 /// How long a job waits whose own answers make no sense.
 const ODD_ANSWER_PAUSE: SignedDuration = SignedDuration::from_mins(5);
 /// A job for which nothing came for so long ends.
@@ -97,16 +100,33 @@ pub(crate) fn jitter(job_id: Uuid) -> SignedDuration {
 
 /// What a refusal means for a job that has been failing since a time, if at all.
 pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, now: Timestamp) -> Consequence {
-    let error = match refusal {
+    let (pause, pauses_all, last_words) = match refusal {
         Refusal::NoBudget { opens_at } => return Consequence::Wait(*opens_at),
-        Refusal::Strava(error) => error,
+        Refusal::Unopened(VaultError::UnknownKey(_)) => {
+            (LOST_KEY_PAUSE, false, "We could not use your connection to Strava for three days. Please connect Strava again.")
+        }
+        // No waiting makes it open.
+        Refusal::Unopened(_) => return Consequence::End("We can no longer use your connection to Strava. Please connect Strava again."),
+        Refusal::Strava(error) => match of_strava(error, now) {
+            Ok(failure) => failure,
+            Err(at_once) => return at_once,
+        },
     };
-    let (pause, pauses_all, last_words) = match error {
-        StravaError::RateLimited { daily: true } => return Consequence::Wait(next_daily_window(now)),
-        StravaError::RateLimited { daily: false } => return Consequence::Wait(next_quarter_hour(now)),
+    match failing_since {
+        Some(since) if now.duration_since(since) >= FAILING_MAX => Consequence::End(last_words),
+        _ => Consequence::TryAgain { at: now + pause, pauses_all },
+    }
+}
+
+/// How long a failure of Strava's is waited for, whether by all, and what is said when it does not end; or what it leads
+/// to at once.
+fn of_strava(error: &StravaError, now: Timestamp) -> Result<(SignedDuration, bool, &'static str), Consequence> {
+    Ok(match error {
+        StravaError::RateLimited { daily: true } => return Err(Consequence::Wait(next_daily_window(now))),
+        StravaError::RateLimited { daily: false } => return Err(Consequence::Wait(next_quarter_hour(now))),
         StravaError::ScopeMissing(_) => {
             let sentence = "Runaway may not see all your activities. Please connect Strava again and leave every box ticked.";
-            return Consequence::End(sentence);
+            return Err(Consequence::End(sentence));
         }
         StravaError::ApplicationRefused(_) => {
             (SHUT_OUT_PAUSE, true, "Strava has shut Runaway out for three days. That is for us to mend; your connection stays.")
@@ -127,11 +147,7 @@ pub(crate) fn consequence(refusal: &Refusal, failing_since: Option<Timestamp>, n
         StravaError::Unexpected { .. } => {
             (ODD_ANSWER_PAUSE, false, "Strava answered in an unknown way for three days. Please start the sync again later.")
         }
-    };
-    match failing_since {
-        Some(since) if now.duration_since(since) >= FAILING_MAX => Consequence::End(last_words),
-        _ => Consequence::TryAgain { at: now + pause, pauses_all },
-    }
+    })
 }
 
 /// Keeps an answer that could not be read three times in a row; the same one is kept once.
@@ -152,7 +168,10 @@ pub(crate) fn log(work: Work, athlete_id: i64, refusal: &Refusal, next: Conseque
     };
     let line = match refusal {
         Refusal::NoBudget { .. } => Line::info(format!("No call of Strava is left for {work}")),
-        // The runbook tells the operator to look for this sentence.
+        // The runbook tells the operator to look for this sentence, and for the next.
+        Refusal::Unopened(error) => {
+            Line::error(format!("The token of athlete {athlete_id} cannot be opened; {work} cannot go on")).field("key.id", error.key_id())
+        }
         Refusal::Strava(error @ StravaError::ApplicationRefused(_)) => {
             Line::error(format!("Strava refuses this application; {work} waits"))
                 .metric_by(FAILURES, error.class(), 1)
@@ -208,6 +227,18 @@ mod tests {
                 matches!(of(error(), None, time("2026-02-01T00:00:00Z")), Consequence::TryAgain { .. }),
                 "a first failure never ends it"
             );
+        }
+    }
+
+    #[test]
+    fn a_key_may_come_back_and_what_does_not_open_never_opens() {
+        let (since, now) = (time("2026-01-04T00:00:00Z"), time("2026-01-04T06:00:00Z"));
+        let lost = || Refusal::Unopened(VaultError::UnknownKey("old".to_owned()));
+        let waits = Consequence::TryAgain { at: now + LOST_KEY_PAUSE, pauses_all: false };
+        assert_eq!(consequence(&lost(), Some(since), now), waits);
+        assert!(matches!(consequence(&lost(), Some(since), time("2026-01-07T00:00:00Z")), Consequence::End(_)));
+        for damaged in [VaultError::DoesNotOpen("old".to_owned()), VaultError::NotSealed] {
+            assert!(matches!(consequence(&Refusal::Unopened(damaged), None, now), Consequence::End(_)));
         }
     }
 

@@ -16,7 +16,7 @@ pub(crate) enum Standing {
     NotHeld,
     /// It stands, or the athlete has given it anew meanwhile.
     Stands,
-    /// Strava did not say.
+    /// Strava did not say, or could not be asked.
     Unanswered(Refusal),
 }
 
@@ -41,10 +41,11 @@ pub(crate) async fn ask(app: &App, athlete_id: i64) -> Result<Standing, WorkErro
         Ok(Grant::NotHeld) => return Ok(Standing::NotHeld),
         Ok(Grant::Refused(token)) => token,
         Err(AccessError::Strava(error)) => return Ok(Standing::Unanswered(error.into())),
+        Err(AccessError::Vault(error)) => return Ok(Standing::Unanswered(Refusal::Unopened(error))),
         Err(error) => return Err(WorkError::Token(error)),
     };
     let tx = app.db.worker(athlete_id).await?;
-    if !flows::lose_connection(&tx, &refused_token, now).await? {
+    if !flows::lose_connection(&tx, &app.vault, &refused_token, now).await.map_err(WorkError::Token)? {
         return Ok(Standing::Stands);
     }
     tx.commit().await?;

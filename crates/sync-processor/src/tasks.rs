@@ -3,6 +3,7 @@
 use runaway_core::db::rate_budget::Left;
 use runaway_core::db::{detail_runs, rate_budget, strava_events, sweep, sync_jobs, sync_lag};
 use runaway_core::domain::Lane;
+use runaway_core::flows;
 use runaway_core::queue::SyncMessage;
 use runaway_core::strava::budget::Terms;
 use runaway_core::telemetry::{Line, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_TODAY, SYNC_LAG};
@@ -21,6 +22,8 @@ pub(crate) enum Task {
     Sweep,
     /// Erase what is due to be erased.
     Cleanup,
+    /// Seal anew what another key than the first sealed.
+    Reseal,
 }
 
 impl Task {
@@ -31,6 +34,7 @@ impl Task {
             "reset-stuck" => Some(Self::ResetStuck),
             "sweep" => Some(Self::Sweep),
             "cleanup" => Some(Self::Cleanup),
+            "reseal" => Some(Self::Reseal),
             _ => None,
         }
     }
@@ -43,6 +47,7 @@ pub(crate) async fn run(app: &App, task: Task, deadline: Deadline) -> Result<usi
         Task::ResetStuck => reset_stuck(app).await,
         Task::Sweep => plan_sweep(app).await,
         Task::Cleanup => cleanup::run(app, deadline).await,
+        Task::Reseal => reseal(app, deadline).await,
     }
 }
 
@@ -94,4 +99,16 @@ async fn plan_sweep(app: &App) -> Result<usize, WorkError> {
     let planned = sweep::plan(&tx, app.clock.now()).await?;
     tx.commit().await?;
     Ok(planned)
+}
+
+/// One line per reason that something does not open: the rest is sealed anew all the same.
+async fn reseal(app: &App, deadline: Deadline) -> Result<usize, WorkError> {
+    let done = flows::reseal(&app.db, &app.vault, || deadline.allows_another_page()).await?;
+    for (why, rows) in &done.unopened {
+        // The runbook tells the operator to look for this sentence.
+        tracing::error!(key.id = why.key_id, rows, cause = why.cause, "{rows} rows hold something sealed that cannot be opened");
+    }
+    let (resealed, current, busy, is_complete) = (done.resealed, done.current, done.busy, done.is_complete);
+    tracing::info!(resealed, current, busy, is_complete, "Sealed {resealed} rows anew");
+    Ok(resealed)
 }

@@ -45,7 +45,14 @@ pub struct World {
     pub webhook_path: String,
     /// What Strava repeats when it checks the webhook.
     pub verify_token: String,
-    token_keys: String,
+    /// The key ring, as the functions read it; a test that rotates it sets another.
+    pub token_keys: String,
+}
+
+/// A new key for the ring, with this id.
+pub fn new_token_key(id: &str) -> String {
+    let key: [u8; 32] = runaway_core::vault::random_bytes().expect("randomness");
+    format!("{id}:{}", STANDARD.encode(key))
 }
 
 impl World {
@@ -57,7 +64,6 @@ impl World {
     /// Starts everything with a log of another level.
     pub async fn with_logs(logs: LogCapture) -> Self {
         let clock = Clock::default();
-        let key: [u8; 32] = runaway_core::vault::random_bytes().expect("randomness");
         Self {
             database: TestDatabase::new().await,
             queue: TestQueue::new().await,
@@ -70,7 +76,7 @@ impl World {
             user_id: Uuid::new_v4(),
             webhook_path: format!("path-{}", Uuid::new_v4().simple()),
             verify_token: format!("verify-{}", Uuid::new_v4().simple()),
-            token_keys: format!("test:{}", STANDARD.encode(key)),
+            token_keys: new_token_key("test"),
         }
     }
 

@@ -11,7 +11,7 @@ const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
 /// Variables that are the runtime's and not settings of ours.
 const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
 /// Tasks that the workers know.
-const TASKS: [&str; 5] = ["process-pending", "reset-stuck", "cleanup", "sweep", "due-weeks"];
+const TASKS: [&str; 6] = ["process-pending", "reset-stuck", "cleanup", "sweep", "reseal", "due-weeks"];
 /// Paths that no function owns, as the local router names them, and the function that says so.
 const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
 const UNOWNED_FUNCTION: &str = "job-status";

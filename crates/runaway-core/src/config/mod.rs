@@ -3,11 +3,13 @@
 //! Every setting is named in [`SETTINGS`]. A function reads the structs it needs through a [`Reader`], which notes
 //! every missing or senseless value and reports them all at once, so that a deployment is repaired in one go.
 
+mod authorize;
 mod limits;
 mod model;
 
 use std::collections::BTreeMap;
 
+pub use authorize::AuthorizeConfig;
 pub use limits::DailyLimit;
 pub use model::{ClaudeConfig, Effort, ModelConfig};
 use secrecy::SecretString;
@@ -52,6 +54,10 @@ pub const SETTINGS: &[Setting] = &[
     plain("AUTH_JWKS_URL", "Where the sign-in's public keys are"),
     plain("PUBLIC_BASE_URL", "Address of the API as the athlete's browser sees it; ends in /functions/v1"),
     plain("APP_REDIRECTS", "Addresses of the app to which the callback may redirect, separated by commas"),
+    plain(
+        "OAUTH_CONFIRM",
+        "Optional: `required` where nothing is linked before whoever began an authorisation confirms it; `optional` where absent",
+    ),
     plain("STRAVA_API_BASE", "Strava's API, https://www.strava.com/api/v3"),
     plain("STRAVA_OAUTH_BASE", "Strava's sign-in, https://www.strava.com"),
     plain("STRAVA_CLIENT_ID", "The application's id at Strava"),
@@ -260,47 +266,9 @@ impl AuthConfig {
     }
 }
 
-/// Strava's authorisation page, and where it sends the athlete back to.
-#[derive(Debug, Clone)]
-pub struct AuthorizeConfig {
-    /// Base of `/oauth/authorize`.
-    pub oauth_base: String,
-    /// The application.
-    pub client_id: String,
-    /// This API, ending in `/functions/v1`.
-    pub public_base_url: String,
-    /// Addresses of the app.
-    pub app_redirects: Vec<String>,
-}
-
-impl AuthorizeConfig {
-    /// Reads `STRAVA_OAUTH_BASE`, `STRAVA_CLIENT_ID`, `PUBLIC_BASE_URL` and `APP_REDIRECTS`.
-    pub fn read(from: &mut Reader<'_>) -> Self {
-        let public_base_url = from.url("PUBLIC_BASE_URL");
-        if !public_base_url.is_empty() && !public_base_url.ends_with("/functions/v1") {
-            from.problem("PUBLIC_BASE_URL", "must end in /functions/v1");
-        }
-        Self {
-            oauth_base: from.url("STRAVA_OAUTH_BASE"),
-            client_id: from.text("STRAVA_CLIENT_ID"),
-            public_base_url,
-            app_redirects: redirects(from),
-        }
-    }
-}
-
 /// The entries of a list separated by commas.
 fn entries(text: &str) -> Vec<String> {
     text.split(',').map(|entry| entry.trim().to_owned()).filter(|entry| !entry.is_empty()).collect()
-}
-
-/// The addresses of `APP_REDIRECTS`.
-fn redirects(from: &mut Reader<'_>) -> Vec<String> {
-    let list = entries(&from.text("APP_REDIRECTS"));
-    if list.iter().any(|entry| Url::parse(entry).is_err()) {
-        from.problem("APP_REDIRECTS", "holds an entry that is not an address");
-    }
-    list
 }
 
 /// Strava's API and token endpoint.

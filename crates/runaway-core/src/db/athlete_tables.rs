@@ -48,6 +48,7 @@ const fn own(name: &'static str, key: Key) -> AthleteTable {
     AthleteTable { name, key, origin: Origin::Own, held_since: None }
 }
 
+const UNCONFIRMED: &str = "nobody's yet, and not readable but by confirming it; ends after ten minutes, and its token is revoked then";
 const REVOKED_LATER: &str = "the sealed token is needed to revoke it at Strava; dropped after thirty days at the latest";
 
 /// The tables beside `athletes` itself, those first that others do not refer to, and of them the one first that whoever
@@ -73,6 +74,8 @@ pub const ATHLETE_TABLES: &[AthleteTable] = &[
     own("coach_facts", Key::Athlete),
     own("request_limits", Key::Athlete),
     own("oauth_states", Key::User),
+    AthleteTable { name: "oauth_tickets", key: Key::Athlete, origin: Origin::Kept(UNCONFIRMED), held_since: None },
+    AthleteTable { name: "oauth_tickets", key: Key::User, origin: Origin::Kept(UNCONFIRMED), held_since: None },
     AthleteTable { name: "pending_revocations", key: Key::Athlete, origin: Origin::Kept(REVOKED_LATER), held_since: None },
 ];
 
@@ -98,7 +101,7 @@ pub async fn erase_all(tx: &WorkerTx) -> Result<i64, DbError> {
 /// See [`DbError`].
 pub async fn erase_user(tx: &AthleteTx) -> Result<i64, DbError> {
     let mut rows = 0;
-    for table in ATHLETE_TABLES.iter().filter(|table| table.key == Key::User) {
+    for table in ATHLETE_TABLES.iter().filter(|table| table.key == Key::User && table.origin == Origin::Own) {
         rows += delete(tx.tx(), &format!("DELETE FROM {} WHERE auth_user_id = $1", table.name), &[(&tx.user_id(), Type::UUID)]).await?;
     }
     Ok(rows)

@@ -1,6 +1,7 @@
 //! The table `athletes`.
 
 use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
 use tokio_postgres::types::Type;
 use uuid::Uuid;
 
@@ -17,7 +18,7 @@ pub struct OwnAthlete {
 }
 
 /// What Strava says of an athlete when they connect.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Profile {
     /// Strava's id.
     pub id: i64,

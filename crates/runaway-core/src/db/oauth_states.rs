@@ -14,6 +14,8 @@ pub struct Begun {
     pub user_id: Uuid,
     /// The app's address, where one was named.
     pub redirect: Option<String>,
+    /// Whether it is to be confirmed before anything is linked.
+    pub confirm: bool,
 }
 
 /// Stores the hash of a state until `expires_at`.
@@ -24,14 +26,17 @@ pub async fn insert(
     tx: &AthleteTx,
     state_hash: &[u8],
     redirect: Option<&str>,
+    confirm: bool,
     now: Timestamp,
     expires_at: Timestamp,
 ) -> Result<(), DbError> {
-    let sql = "INSERT INTO oauth_states (state_hash, auth_user_id, redirect, created_at, expires_at) VALUES ($1, $2, $3, $4, $5)";
+    let sql =
+        "INSERT INTO oauth_states (state_hash, auth_user_id, redirect, confirm, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6)";
     let params: super::tx::Params<'_> = &[
         (&state_hash, Type::BYTEA),
         (&tx.user_id(), Type::UUID),
         (&redirect, Type::TEXT),
+        (&confirm, Type::BOOL),
         (&now, Type::TIMESTAMPTZ),
         (&expires_at, Type::TIMESTAMPTZ),
     ];
@@ -46,10 +51,11 @@ pub async fn insert(
 /// See [`DbError`].
 pub async fn take(tx: &SystemTx, state_hash: &[u8], now: Timestamp) -> Result<Option<Begun>, DbError> {
     let sql = "
-        WITH gone AS (DELETE FROM oauth_states WHERE state_hash = $1 OR expires_at <= $2 RETURNING state_hash, auth_user_id, redirect, expires_at)
-        SELECT auth_user_id, redirect FROM gone WHERE state_hash = $1 AND expires_at > $2";
+        WITH gone AS (DELETE FROM oauth_states WHERE state_hash = $1 OR expires_at <= $2
+                      RETURNING state_hash, auth_user_id, redirect, confirm, expires_at)
+        SELECT auth_user_id, redirect, confirm FROM gone WHERE state_hash = $1 AND expires_at > $2";
     let row = tx.tx().query_opt(sql, &[(&state_hash, Type::BYTEA), (&now, Type::TIMESTAMPTZ)]).await?;
-    row.map(|row| Ok(Begun { user_id: row.try_get(0)?, redirect: row.try_get(1)? })).transpose()
+    row.map(|row| Ok(Begun { user_id: row.try_get(0)?, redirect: row.try_get(1)?, confirm: row.try_get(2)? })).transpose()
 }
 
 /// Deletes what has expired; returns how many.

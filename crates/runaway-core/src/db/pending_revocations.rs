@@ -34,12 +34,16 @@ pub async fn take_over(tx: &WorkerTx, id: Uuid, now: Timestamp) -> Result<Option
     row.map(|row| Ok(PendingRevocation { id, athlete_id: tx.athlete_id(), refresh_token: row.try_get(0)? })).transpose()
 }
 
-/// Whether a token is still to be revoked.
+/// Whether a token is still to be revoked. It is dropped where the athlete is connected: revoking it would end that
+/// connection.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn exists(tx: &WorkerTx, id: Uuid) -> Result<bool, DbError> {
-    let sql = "SELECT 1 FROM pending_revocations WHERE athlete_id = $1 AND id = $2";
+pub async fn is_wanted(tx: &WorkerTx, id: Uuid) -> Result<bool, DbError> {
+    let sql = "
+        WITH dropped AS (DELETE FROM pending_revocations WHERE athlete_id = $1 AND id = $2
+                            AND EXISTS (SELECT 1 FROM athletes a WHERE a.id = $1 AND a.strava_connected) RETURNING 1)
+        SELECT 1 FROM pending_revocations WHERE athlete_id = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM dropped)";
     Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::UUID)]).await?.is_some())
 }
 

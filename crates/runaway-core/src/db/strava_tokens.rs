@@ -96,13 +96,3 @@ pub async fn delete(tx: &WorkerTx) -> Result<(), DbError> {
     tx.tx().query("DELETE FROM strava_tokens WHERE athlete_id = $1", &[(&tx.athlete_id(), Type::INT8)]).await?;
     Ok(())
 }
-
-/// Removes the tokens that Strava refused, recognised by the sealed refresh token; `false` where they have been
-/// replaced since.
-///
-/// # Errors
-/// See [`DbError`].
-pub async fn delete_refused(tx: &WorkerTx, refresh_token: &[u8]) -> Result<bool, DbError> {
-    let sql = "DELETE FROM strava_tokens WHERE athlete_id = $1 AND refresh_token = $2 RETURNING 1";
-    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&refresh_token, Type::BYTEA)]).await?.is_some())
-}

@@ -1,8 +1,10 @@
 //! Ending a connection: what both the athlete's wish and Strava's refusal lead to, and the revocation at Strava.
 
 use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
 use uuid::Uuid;
 
+use super::AccessError;
 use crate::db::pending_revocations::{self, PendingRevocation};
 use crate::db::strava_events::{self, Outcome};
 use crate::db::{Db, DbError, WorkerTx, athletes, detail_runs, strava_tokens, sync_jobs};
@@ -35,12 +37,16 @@ pub async fn disconnect(tx: &WorkerTx, revocation_id: Uuid, now: Timestamp) -> R
 /// connected again.
 ///
 /// # Errors
-/// See [`DbError`].
-pub async fn lose_connection(tx: &WorkerTx, refused_refresh_token: &[u8], now: Timestamp) -> Result<bool, DbError> {
+/// [`AccessError::Db`] and [`AccessError::Vault`].
+pub async fn lose_connection(tx: &WorkerTx, vault: &Vault, refused: &SecretString, now: Timestamp) -> Result<bool, AccessError> {
     athletes::mark_disconnected(tx, now).await?;
-    if !strava_tokens::delete_refused(tx, refused_refresh_token).await? {
+    let Some(held) = strava_tokens::lock(tx).await? else { return Ok(false) };
+    // Compared in clear: the same token may have been sealed anew meanwhile.
+    let held = vault.open(Purpose::StravaRefreshToken, tx.athlete_id(), &held.refresh_token)?;
+    if held.expose_secret() != refused.expose_secret() {
         return Ok(false);
     }
+    strava_tokens::delete(tx).await?;
     sync_jobs::fail_unfinished(tx, REFUSED, now).await?;
     detail_runs::abandon(tx).await?;
     strava_events::settle_all(tx, Outcome::Disconnected, now).await?;
@@ -59,11 +65,11 @@ pub enum Revocation {
 }
 
 /// Whether the revocation is still wanted: a batch of them takes minutes.
-async fn is_still_pending(db: &Db, pending: &PendingRevocation) -> Result<bool, DbError> {
+async fn is_still_wanted(db: &Db, pending: &PendingRevocation) -> Result<bool, DbError> {
     let tx = db.worker(pending.athlete_id).await?;
-    let is_pending = pending_revocations::exists(&tx, pending.id).await?;
+    let is_wanted = pending_revocations::is_wanted(&tx, pending.id).await?;
     tx.commit().await?;
-    Ok(is_pending)
+    Ok(is_wanted)
 }
 
 /// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`.
@@ -72,11 +78,12 @@ pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &Pen
     let token = match vault.open(Purpose::StravaRefreshToken, athlete_id, &pending.refresh_token) {
         Ok(token) => token,
         Err(error) => {
-            tracing::error!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A token to be revoked cannot be opened");
+            let cause = telemetry::chain(&error);
+            tracing::error!(athlete.id = athlete_id, key.id = error.key_id(), cause, "A token to be revoked cannot be opened");
             return Revocation::Kept;
         }
     };
-    match is_still_pending(db, pending).await {
+    match is_still_wanted(db, pending).await {
         Ok(true) => {}
         // The athlete has connected again meanwhile: the grant is theirs to keep.
         Ok(false) => return Revocation::Done,

@@ -73,8 +73,8 @@ pub async fn fresh_token(
 pub enum Grant {
     /// Strava gave a token.
     Stands,
-    /// Strava does not know the refresh token any more; this is it, sealed.
-    Refused(Vec<u8>),
+    /// Strava does not know the refresh token any more; this is it.
+    Refused(SecretString),
     /// No token is held: the connection has ended already.
     NotHeld,
 }
@@ -92,7 +92,7 @@ pub async fn check_grant(db: &Db, vault: &Vault, strava: &StravaClient, athlete_
     let refresh_token = vault.open(Purpose::StravaRefreshToken, athlete_id, &sealed.refresh_token)?;
     match strava.refresh(&refresh_token).await {
         Ok(tokens) => store(&tx, vault, &tokens, now).await?,
-        Err(StravaError::GrantRejected) => return Ok(Grant::Refused(sealed.refresh_token)),
+        Err(StravaError::GrantRejected) => return Ok(Grant::Refused(refresh_token)),
         Err(error) => return Err(error.into()),
     }
     tx.commit().await?;

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 
 use super::auth::AuthError;
 use crate::db::DbError;
+use crate::flows::LinkError;
 use crate::queue::QueueError;
 use crate::strava::StravaError;
 use crate::vault::VaultError;
@@ -28,6 +29,14 @@ pub enum ApiError {
     #[error("{message}")]
     NotFound {
         /// `ATHLETE_NOT_FOUND`, `JOB_NOT_FOUND`, …
+        code: &'static str,
+        /// One sentence.
+        message: &'static str,
+    },
+    /// 409: what is asked for stands against what is stored, with the resource's own code.
+    #[error("{message}")]
+    Conflict {
+        /// `ALREADY_LINKED`, …
         code: &'static str,
         /// One sentence.
         message: &'static str,
@@ -86,6 +95,7 @@ impl ApiError {
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::Forbidden | Self::Refused(_) => StatusCode::FORBIDDEN,
             Self::NotFound { .. } => StatusCode::NOT_FOUND,
+            Self::Conflict { .. } => StatusCode::CONFLICT,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::PayloadTooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RateLimited { .. } => StatusCode::TOO_MANY_REQUESTS,
@@ -100,7 +110,7 @@ impl ApiError {
             Self::InvalidRequest(_) => "INVALID_REQUEST",
             Self::Unauthorized => "UNAUTHORIZED",
             Self::Forbidden | Self::Refused(_) => "FORBIDDEN",
-            Self::NotFound { code, .. } => code,
+            Self::NotFound { code, .. } | Self::Conflict { code, .. } => code,
             Self::MethodNotAllowed => "METHOD_NOT_ALLOWED",
             Self::PayloadTooLarge { .. } => "PAYLOAD_TOO_LARGE",
             Self::RateLimited { .. } => "RATE_LIMITED",
@@ -146,6 +156,15 @@ impl From<DbError> for ApiError {
     }
 }
 
+impl From<LinkError> for ApiError {
+    fn from(error: LinkError) -> Self {
+        match error {
+            LinkError::Db(error) => error.into(),
+            LinkError::Vault(error) => error.into(),
+        }
+    }
+}
+
 impl From<AuthError> for ApiError {
     fn from(error: AuthError) -> Self {
         match error {
@@ -186,6 +205,7 @@ mod tests {
             (ApiError::Refused("No."), 403, "FORBIDDEN"),
             (ApiError::no_athlete(), 404, "ATHLETE_NOT_FOUND"),
             (ApiError::no_such_path(), 404, "NOT_FOUND"),
+            (ApiError::Conflict { code: "ALREADY_LINKED", message: "No." }, 409, "ALREADY_LINKED"),
             (ApiError::MethodNotAllowed, 405, "METHOD_NOT_ALLOWED"),
             (ApiError::PayloadTooLarge { bytes_max: 1 }, 413, "PAYLOAD_TOO_LARGE"),
             (ApiError::RateLimited { message: "Enough for today.", retry_after_s: 60 }, 429, "RATE_LIMITED"),

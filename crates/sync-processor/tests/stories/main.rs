@@ -5,6 +5,7 @@ mod cleanup;
 mod details;
 mod events;
 mod failures;
+mod keys;
 mod limits;
 mod odd;
 mod progress;

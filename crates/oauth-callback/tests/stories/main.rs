@@ -1,6 +1,8 @@
 //! Stories of connecting Strava, through both functions and the consent page.
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
+mod confirm;
+
 use lambda_http::{Body, Response};
 use runaway_core::strava::SCOPES_ASKED;
 use testkit::World;
@@ -23,7 +25,7 @@ impl Story {
     async fn begin() -> Self {
         let world = World::new().await;
         world.strava.add_athlete(ATHLETE, "Ada", daily_runs(ATHLETE, 1, 3, jiff::Timestamp::now()));
-        let mut auth = strava_auth::App::new(&world.settings()).unwrap();
+        let mut auth = strava_auth::App::new(&world.settings()).await.unwrap();
         let mut callback = oauth_callback::App::new(&world.settings()).await.unwrap();
         (auth.clock, callback.clock) = (world.clock.production(), world.clock.production());
         Self { world, auth, callback }
@@ -39,8 +41,12 @@ impl Story {
 
     /// What Strava's page adds to the redirect: approves directly, as the page does after the athlete's choice.
     async fn approve(&self, url: &Url, scope: &str) -> String {
+        self.approve_as(ATHLETE, url, scope)
+    }
+
+    fn approve_as(&self, athlete_id: i64, url: &Url, scope: &str) -> String {
         let state = url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned();
-        let code = self.world.strava.authorize(ATHLETE, scope);
+        let code = self.world.strava.authorize(athlete_id, scope);
         format!("/oauth-callback?state={state}&code={code}&scope={scope}")
     }
 
@@ -195,7 +201,7 @@ async fn only_the_apps_own_addresses_are_redirected_to() {
         ("POST", "/strava-auth/", "", 404),
         ("POST", "/strava-auth", "[]", 400),
         ("POST", "/strava-auth", r#"{"redirect":7}"#, 400),
-        ("POST", "/strava-auth", r#"{"confirm":true}"#, 400),
+        ("POST", "/strava-auth", r#"{"confirm":"yes"}"#, 400),
         ("POST", "/strava-auth", r#"{"athlete_id":4711}"#, 403),
         ("POST", "/strava-auth?user_id=4711", "", 403),
         ("POST", "/strava-auth?user_id=x", "", 400),
