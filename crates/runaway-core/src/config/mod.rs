@@ -56,7 +56,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("APP_REDIRECTS", "Addresses of the app to which the callback may redirect, separated by commas"),
     plain(
         "OAUTH_CONFIRM",
-        "Optional: `required` where nothing is linked before whoever began an authorisation confirms it; `optional` where absent",
+        "Optional: `required` where nothing may be linked before whoever began an authorisation confirms it, or `optional`; optional where absent",
     ),
     plain("STRAVA_API_BASE", "Strava's API, https://www.strava.com/api/v3"),
     plain("STRAVA_OAUTH_BASE", "Strava's sign-in, https://www.strava.com"),
