@@ -185,7 +185,7 @@ async fn of_talking(observed: &Observed) {
 /// Beginning and ending a connection, and what is refused.
 async fn of_connecting(observed: &Observed) {
     let settings = observed.world.settings();
-    let mut auth = strava_auth::App::new(&settings).unwrap();
+    let mut auth = strava_auth::App::new(&settings).await.unwrap();
     (auth.db, auth.clock) = (observed.db.clone(), observed.world.clock.production());
     let (_, line) = observed.answered(strava_auth::handle(&auth, observed.ask("POST", "/strava-auth", "{}"))).await;
     assert_eq!(line["route"], "/strava-auth");
