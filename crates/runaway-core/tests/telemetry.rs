@@ -138,9 +138,11 @@ async fn the_lag_is_the_age_of_the_oldest_that_is_due_and_not_worked_on() {
     let owner = world.database.owner().await;
     let execute = async |sql: String| owner.batch_execute(&sql.replace("NOW", &format!("'{now}'::timestamptz"))).await.unwrap();
     assert_eq!(lag().await, 0);
-    let job = "INSERT INTO sync_jobs (id, athlete_id, sync_type, not_before) VALUES (gen_random_uuid(), 1, 'full', NOW - interval '90 s')";
+    let job = "INSERT INTO sync_jobs (id, athlete_id, sync_type, lane, not_before)
+                 VALUES (gen_random_uuid(), 1, 'full', 'backfill', NOW - interval '1 day'),
+                        (gen_random_uuid(), 1, 'incremental', 'interactive', NOW - interval '90 s')";
     execute(job.to_owned()).await;
-    assert_eq!(lag().await, 90);
+    assert_eq!(lag().await, 90, "a whole history waits for its turn");
     let event = "INSERT INTO strava_events (id, athlete_id, object_type, object_id, aspect_type, event_time, not_before)
                    VALUES (gen_random_uuid(), 1, 'activity', 7, 'update', NOW, NOW - interval '300 s')";
     execute(event.to_owned()).await;

@@ -4,6 +4,7 @@ use lambda_http::http::StatusCode;
 use runaway_core::db::{athletes, oauth_tickets};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Caller, Fields, Reply, refuse_foreign};
+use runaway_core::telemetry;
 use runaway_core::vault::fingerprint;
 use serde_json::json;
 use uuid::Uuid;
@@ -52,6 +53,7 @@ pub(crate) async fn confirm(app: &App, call: &Call, caller: Caller) -> Result<Re
     };
     oauth_tickets::delete(&tx, ticket.id).await?;
     tx.commit().await?;
+    telemetry::note_athlete(athlete_id);
     flows::announce_first_sync(&app.queue, &started).await;
     tracing::info!(athlete.id = athlete_id, job.id = %started.job.id, "A Strava authorisation was confirmed");
     Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "athlete_id": athlete_id, "job_id": started.job.id })))

@@ -40,6 +40,11 @@ impl std::fmt::Debug for Invocation {
 impl Invocation {
     /// Starts the binary with these variables and hands it the event.
     pub async fn start(binary: &FilePath, environment: &[(&'static str, String)], event: Value) -> Self {
+        Self::start_printing(binary, environment, event, Stdio::null()).await
+    }
+
+    /// The same, with its standard output led elsewhere.
+    pub async fn start_printing(binary: &FilePath, environment: &[(&'static str, String)], event: Value, output: impl Into<Stdio>) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the Runtime API");
         let address = listener.local_addr().expect("the port").to_string();
         let inner = Arc::new(Inner { event: Mutex::new(Some(event)), ..Inner::default() });
@@ -54,7 +59,7 @@ impl Invocation {
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .envs(environment.iter().map(|(name, value)| (name, value)))
-            .stdout(Stdio::null())
+            .stdout(output)
             .stderr(Stdio::null())
             .spawn()
             .expect("the built binary");

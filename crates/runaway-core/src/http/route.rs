@@ -10,6 +10,7 @@ const WEBHOOK: &str = "strava-webhook";
 /// Functions, and the words below them.
 const WORDS: &[&str] = &[
     "strava-auth",
+    "confirm",
     "oauth-callback",
     "sync-beta",
     "job-status",

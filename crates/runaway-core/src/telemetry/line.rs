@@ -114,8 +114,18 @@ impl Line {
         if self.samples.is_empty() {
             return Value::Object(text);
         }
-        let directives: Vec<Value> =
-            self.samples.iter().map(|sample| sample.directive(function.is_some(), self.is_by_function_only)).collect();
+        // One directive for the metrics of the same sets.
+        let mut directives: Vec<(Vec<Vec<&str>>, Vec<Value>)> = Vec::new();
+        for sample in &self.samples {
+            let sets = sample.sets(function.is_some(), self.is_by_function_only);
+            let metric = json!({ "Name": sample.metric.name, "Unit": sample.metric.unit });
+            match directives.last_mut() {
+                Some((last, metrics)) if *last == sets => metrics.push(metric),
+                _ => directives.push((sets, vec![metric])),
+            }
+        }
+        let directive = |(sets, metrics)| json!({ "Namespace": NAMESPACE, "Dimensions": sets, "Metrics": metrics });
+        let directives: Vec<Value> = directives.into_iter().map(directive).collect();
         text.insert("_aws".to_owned(), json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives }));
         if let Some(function) = function {
             text.insert(FUNCTION.to_owned(), json!(function));
@@ -131,8 +141,8 @@ impl Line {
 }
 
 impl Sample {
-    /// The metric with the sets of dimensions it counts for: all together, each function, each word, and both.
-    fn directive(&self, has_function: bool, is_by_function_only: bool) -> Value {
+    /// The sets of dimensions it counts for: all together, each function, each word, and both.
+    fn sets(&self, has_function: bool, is_by_function_only: bool) -> Vec<Vec<&'static str>> {
         let mut sets: Vec<Vec<&str>> = if is_by_function_only && self.word.is_none() { Vec::new() } else { vec![Vec::new()] };
         if has_function {
             sets.push(vec![FUNCTION]);
@@ -143,11 +153,7 @@ impl Sample {
                 sets.push(vec![FUNCTION, by]);
             }
         }
-        json!({
-            "Namespace": NAMESPACE,
-            "Dimensions": sets,
-            "Metrics": [{ "Name": self.metric.name, "Unit": self.metric.unit }],
-        })
+        sets
     }
 }
 
@@ -205,9 +211,12 @@ mod tests {
 
     #[test]
     fn a_metric_counts_for_all_its_function_and_its_word() {
-        let line = text(Line::info("x").field("function", "chat").metric(REQUESTS, 1).metric_by(FAILURES, "database", 2));
+        let line = Line::info("x").field("function", "chat").metric(REQUESTS, 1).metric(ACTIVITIES_STORED, 7);
+        let line = text(line.metric_by(FAILURES, "database", 2));
         let directives = line["_aws"]["CloudWatchMetrics"].as_array().unwrap();
-        assert_eq!(directives[0]["Dimensions"], json!([[], ["Function"]]));
+        assert_eq!((directives.len(), &directives[0]["Dimensions"]), (2, &json!([[], ["Function"]])));
+        let metrics = json!([{ "Name": "Requests", "Unit": "Count" }, { "Name": "ActivitiesStored", "Unit": "Count" }]);
+        assert_eq!(directives[0]["Metrics"], metrics);
         assert_eq!(directives[1]["Dimensions"], json!([[], ["Function"], ["Class"], ["Function", "Class"]]));
         assert_eq!((&line["Function"], &line["Class"]), (&json!("chat"), &json!("database")));
         assert_eq!((&line["Requests"], &line["Failures"]), (&json!(1), &json!(2)));

@@ -27,7 +27,7 @@ pub const REQUEST_DURATION: Metric = metric("RequestDuration", "Milliseconds");
 pub const DATABASE_ROUND_TRIPS: Metric = metric("DatabaseRoundTrips", "Count");
 /// What failed of ours, or at Strava or Claude, by its class.
 pub const FAILURES: Metric = Metric { name: "Failures", unit: "Count", by: Some("Class") };
-/// How long the oldest job or event that is due has not been worked on; 0 where there is none.
+/// How long the oldest job or event that is due, whole histories left out, has not been worked on; 0 where there is none.
 pub const SYNC_LAG: Metric = metric("SyncLag", "Seconds");
 /// Activities that a sync or an event brought and that were stored.
 pub const ACTIVITIES_STORED: Metric = metric("ActivitiesStored", "Count");

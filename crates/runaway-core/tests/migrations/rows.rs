@@ -76,6 +76,11 @@ const ROWS: &[(usize, &str)] = &[
          INSERT INTO pending_revocations (id, athlete_id, refresh_token) SELECT md5('old' || id)::uuid, id, '\\x03' FROM athletes;
          INSERT INTO erasure_receipts (id, reason, rows_erased, erased_at) VALUES (md5('x')::uuid, 'account_deleted', 5, '2026-01-07T00:00:00Z')",
     ),
+    (
+        13,
+        "INSERT INTO oauth_tickets (id, ticket_hash, auth_user_id, athlete_id, exchange, refresh_token, expires_at)
+           SELECT md5('ticket' || id)::uuid, sha256(id::text::bytea), auth_user_id, id, '\\x04', '\\x05', '2026-01-07T00:10:00Z' FROM athletes",
+    ),
 ];
 
 /// The statements for a database of this version.
