@@ -47,7 +47,7 @@ enum DueError {
 
 /// An event that is neither a batch nor a known task.
 #[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor a known task")]
+#[error("the event is neither a batch of records nor a known task")]
 struct UnknownEvent;
 
 impl App {
@@ -70,7 +70,8 @@ pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Val
     let left = deadline.duration_since(SystemTime::now()).unwrap_or_default();
     let model_until = Instant::now() + left.saturating_sub(STORE_MARGIN);
     if event.get("Records").is_some() {
-        let batch: SqsEvent = serde_json::from_value(event)?;
+        // The parser's message would quote the event.
+        let batch: SqsEvent = serde_json::from_value(event).map_err(|_| UnknownEvent)?;
         let response = partial_failures(&batch, async |record| work_on(app, record, model_until).await).await;
         return Ok(serde_json::to_value(response)?);
     }

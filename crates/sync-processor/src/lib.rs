@@ -28,7 +28,7 @@ use runaway_core::strava::StravaClient;
 use runaway_core::telemetry;
 use runaway_core::vault::Vault;
 use serde_json::{Value, json};
-use tasks::Task;
+use tasks::{Task, UnknownEvent};
 
 pub use job::Deadline;
 
@@ -79,7 +79,8 @@ impl App {
 pub async fn handle(app: &App, event: Value, deadline: SystemTime) -> Result<Value, Error> {
     let deadline = Deadline::at(deadline);
     if event.get("Records").is_some() {
-        let batch: SqsEvent = serde_json::from_value(event)?;
+        // The parser's message would quote the event.
+        let batch: SqsEvent = serde_json::from_value(event).map_err(|_| UnknownEvent)?;
         let response = partial_failures(&batch, async |record| work_on(app, record, deadline).await).await;
         return Ok(serde_json::to_value(response)?);
     }

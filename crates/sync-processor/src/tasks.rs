@@ -24,7 +24,7 @@ pub(crate) enum Task {
 
 /// An event that is neither a batch nor a known task.
 #[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor a known task")]
+#[error("the event is neither a batch of records nor a known task")]
 pub(crate) struct UnknownEvent;
 
 impl Task {

@@ -139,6 +139,13 @@ pub fn is_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
 
+/// The level that Lambda's `AWS_LAMBDA_LOG_LEVEL` asks for; INFO where it says nothing that is one.
+pub fn log_level() -> tracing::Level {
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    let said = std::env::var("AWS_LAMBDA_LOG_LEVEL");
+    said.ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
+}
+
 async fn secret_document(arn: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     let client = aws_sdk_secretsmanager::Client::new(&aws_config::load_defaults(crate::queue::aws_behavior()).await);
     let answer = client.get_secret_value().secret_id(arn).send().await.map_err(|error| ConfigError::SecretDocument(error.into()))?;
