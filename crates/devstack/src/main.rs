@@ -10,6 +10,7 @@ mod demo_journal;
 mod env_file;
 mod events;
 mod functions;
+mod fuzz;
 mod postgres;
 mod process;
 mod queues;
@@ -49,6 +50,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             world.serve().await.map(|()| ExitCode::SUCCESS)
         }
         ["test", rest @ ..] => world::cargo(&["test", "--workspace"], rest).await,
+        ["fuzz", seconds] => fuzz::run(seconds.parse().context("SECONDS is no number: make fuzz SECONDS=<number>")?).await,
         ["bench"] => world::cargo(&["bench", "--package", "chat", "--bench", "turns"], &[]).await,
         ["dead-letters", rest @ ..] => dead_letters::run(rest.contains(&"--redrive")).await.map(|()| ExitCode::SUCCESS),
         ["reseal"] => reseal::run().await.map(|()| ExitCode::SUCCESS),
@@ -64,7 +66,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         _ => bail!(
-            "commands: demo [--once], dev, test [cargo test's arguments], bench, lint, token <uuid>, webhook [--create | --delete <id>], \
+            "commands: demo [--once], dev, test [cargo test's arguments], fuzz <seconds>, bench, lint, token <uuid>, webhook [--create | --delete <id>], \
              dead-letters [--redrive], reseal"
         ),
     }

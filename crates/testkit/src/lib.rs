@@ -5,15 +5,19 @@
 
 pub mod activity;
 pub mod call;
+pub mod canned;
 pub mod database;
 pub mod emf;
 pub mod fake_claude;
 pub mod fake_strava;
+pub mod fuzz;
 pub mod history;
 mod import;
 pub mod issuer;
 pub mod logs;
+pub mod marks;
 pub mod mixer;
+pub mod process;
 pub mod queue;
 pub mod runtime;
 pub mod traveller;
@@ -21,6 +25,7 @@ pub mod wire;
 pub mod world;
 
 pub use activity::ActivityBuilder;
+pub use canned::{Canned, CannedServer};
 pub use database::TestDatabase;
 pub use fake_claude::{FakeClaude, Reply};
 pub use fake_strava::{FakeStrava, Fault};

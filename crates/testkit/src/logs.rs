@@ -51,6 +51,14 @@ impl LogCapture {
         Self { buffer: buffer.0, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
+    /// Starts capturing on this thread what these levels let through, as a function's own log does.
+    pub fn start_with(levels: &str) -> Self {
+        let buffer = Buffer::default();
+        let filter = tracing_subscriber::EnvFilter::new(levels);
+        let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_env_filter(filter).with_writer(buffer.clone()).finish();
+        Self { buffer: buffer.0, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
     /// The lines so far.
     pub fn lines(&self) -> Vec<String> {
         String::from_utf8_lossy(&self.buffer.lock().unwrap()).lines().map(str::to_owned).collect()

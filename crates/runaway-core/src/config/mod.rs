@@ -146,6 +146,13 @@ pub fn is_lambda() -> bool {
     std::env::var_os("AWS_LAMBDA_RUNTIME_API").is_some()
 }
 
+/// The level that Lambda's `AWS_LAMBDA_LOG_LEVEL` asks for; INFO where it says nothing that is one.
+pub fn log_level() -> tracing::Level {
+    #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+    let said = std::env::var("AWS_LAMBDA_LOG_LEVEL");
+    said.ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
+}
+
 async fn secret_document(arn: &str) -> Result<BTreeMap<String, String>, ConfigError> {
     let client = aws_sdk_secretsmanager::Client::new(&aws_config::load_defaults(crate::queue::aws_behavior()).await);
     let answer = client.get_secret_value().secret_id(arn).send().await.map_err(|error| ConfigError::SecretDocument(error.into()))?;
@@ -175,9 +182,10 @@ impl Reader<'_> {
         self.settings.0.get(name).filter(|value| !value.is_empty()).cloned()
     }
 
+    /// A setting that must be there; an empty one is not, for an empty secret would be known to everybody.
     fn text(&mut self, name: &str) -> String {
-        if let Some(value) = self.settings.0.get(name) {
-            return value.clone();
+        if let Some(value) = self.optional(name) {
+            return value;
         }
         self.problem(name, "is missing");
         String::new()
@@ -374,6 +382,15 @@ mod tests {
         let text = problems(&Settings::from_pairs(pairs));
         for expected in ["DATABASE_URL must say sslmode=require", "AUTH_ISSUER must be https", "STRAVA_API_BASE must be https"] {
             assert!(text.contains(expected), "{expected} in {text}");
+        }
+    }
+
+    #[test]
+    fn an_empty_secret_is_missing() {
+        let names = ["STRAVA_WEBHOOK_PATH", "STRAVA_VERIFY_TOKEN", "STRAVA_CLIENT_SECRET"];
+        let text = Settings::from_pairs(names.map(|name| (name, ""))).read(WebhookConfig::read).map_err(|error| error.to_string());
+        for name in names {
+            assert!(text.as_ref().is_err_and(|text| text.contains(&format!("{name} is missing"))), "{name} in {text:?}");
         }
     }
 

@@ -43,14 +43,45 @@ pub enum DbError {
     Unavailable(&'static str, #[source] Option<Box<dyn std::error::Error + Send + Sync>>),
     /// A constraint refused the write.
     #[error("constraint {0} refused the write")]
-    Constraint(String, #[source] tokio_postgres::Error),
+    Constraint(String, #[source] Said),
     /// Everything else: a fault of ours.
     #[error("a statement failed")]
-    Statement(#[source] tokio_postgres::Error),
+    Statement(#[source] Said),
     /// A column did not hold what the code expects.
     #[error("{0} holds an unexpected value")]
     Unexpected(&'static str),
 }
+
+/// What PostgreSQL said, without what it quotes of the data: no detail, and no message of a data exception. It has no
+/// source and no other form, for whoever logs an error writes its whole chain.
+pub struct Said(tokio_postgres::Error);
+
+/// SQLSTATEs that begin with this are data exceptions: their messages quote values.
+const DATA_EXCEPTION: &str = "22";
+
+impl std::fmt::Display for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Some(said) = self.0.as_db_error() else { return f.write_str("no error of the server's") };
+        write!(f, "{} {}", said.severity(), said.code().code())?;
+        if !said.code().code().starts_with(DATA_EXCEPTION) {
+            write!(f, " {}", said.message())?;
+        }
+        for (kind, name) in [("table", said.table()), ("column", said.column()), ("type", said.datatype()), ("routine", said.routine())] {
+            if let Some(name) = name {
+                write!(f, ", {kind} {name}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::fmt::Debug for Said {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        std::fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for Said {}
 
 impl From<tokio_postgres::Error> for DbError {
     fn from(error: tokio_postgres::Error) -> Self {
@@ -58,13 +89,13 @@ impl From<tokio_postgres::Error> for DbError {
             return Self::Unavailable("the connection was closed", Some(error.into()));
         }
         match error.as_db_error() {
-            Some(db) if db.constraint().is_some() => Self::Constraint(db.constraint().unwrap_or_default().to_owned(), error),
+            Some(db) if db.constraint().is_some() => Self::Constraint(db.constraint().unwrap_or_default().to_owned(), Said(error)),
             // Class 57: shut down or cancelled; 53: out of connections or memory; 08: connection; 55P03: lock not to be had;
             // 40: given way to another transaction.
             Some(db) if ["57", "53", "08", "55", "40"].contains(&&db.code().code()[..2]) => {
-                Self::Unavailable("it refused for now", Some(error.into()))
+                Self::Unavailable("it refused for now", Some(Said(error).into()))
             }
-            Some(_) => Self::Statement(error),
+            Some(_) => Self::Statement(Said(error)),
             None => Self::Unavailable("the connection failed", Some(error.into())),
         }
     }

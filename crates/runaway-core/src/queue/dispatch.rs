@@ -8,7 +8,7 @@ use crate::telemetry::{self, FAILURES, Line, Tally};
 
 /// An event that is neither a batch nor a known task.
 #[derive(Debug, thiserror::Error)]
-#[error("the event has neither Records nor a known task")]
+#[error("the event is neither a batch of records nor a known task")]
 pub struct UnknownEvent;
 
 /// Why work was not done.
@@ -40,7 +40,8 @@ pub async fn dispatch<T>(
     task: impl AsyncFnOnce(T) -> Result<usize, Undone>,
 ) -> Result<Value, lambda_runtime::Error> {
     if event.get("Records").is_some() {
-        let batch: SqsEvent = serde_json::from_value(event)?;
+        // The parser's message would quote the event.
+        let batch: SqsEvent = serde_json::from_value(event).map_err(|_| UnknownEvent)?;
         let response = partial_failures(&batch, async |one| {
             let tally = Tally::of_record(function, one.message_id);
             tally.during(async { settle_record(&tally, &record(one).await) }).await

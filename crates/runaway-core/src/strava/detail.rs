@@ -119,7 +119,8 @@ fn summary(kind: String, data: &[Value]) -> StreamSummary {
         minimum = Some(minimum.map_or(value, |least| least.min(value)));
         maximum = Some(maximum.map_or(value, |most| most.max(value)));
     }
-    let mean = (count > 0 && !CUMULATIVE.contains(&kind.as_str())).then(|| sum / f64::from(count));
+    // Points so large that their sum is none have no mean either.
+    let mean = (count > 0 && !CUMULATIVE.contains(&kind.as_str())).then(|| sum / f64::from(count)).filter(|mean| mean.is_finite());
     StreamSummary { kind, points: i32::try_from(data.len()).unwrap_or(i32::MAX), minimum, maximum, mean }
 }
 
@@ -161,5 +162,7 @@ mod tests {
         assert_eq!(of("time"), Some((3, Some(0.0), Some(5.0), None)));
         assert_eq!((of("watts"), of("latlng")), (Some((0, None, None, None)), None));
         assert!(read_streams(b"[]").is_none());
+        let huge = read_streams(br#"{"watts":{"data":[1e308,1e308]}}"#).unwrap();
+        assert_eq!((huge[0].maximum, huge[0].mean), (Some(1e308), None));
     }
 }

@@ -14,7 +14,7 @@ use crate::domain::{Activity, LatLng, ListedActivity};
 /// An athlete who hides start times gets this wall clock on every activity: midnight and one second.
 const HIDDEN_START: (i8, i8, i8) = (0, 0, 1);
 /// The widest offset in use, UTC+14, in seconds.
-const UTC_OFFSET_S_MAX: i64 = 14 * 60 * 60;
+const UTC_OFFSET_S_MAX: u64 = 14 * 60 * 60;
 /// The years a date column takes as they are written here.
 const YEARS: RangeInclusive<i16> = 1..=9999;
 /// The longest distance and the highest climb believed, metres: sums of a day must stay finite.
@@ -218,7 +218,7 @@ fn offset_s(given: Option<f64>, start: Timestamp, start_local: DateTime) -> Opti
     #[expect(clippy::cast_possible_truncation, reason = "checked against the widest offset below")]
     let given = given.map(|offset| offset.round() as i64);
     let difference = || Some(start_local.to_zoned(TimeZone::UTC).ok()?.timestamp().as_second() - start.as_second());
-    given.or_else(difference).filter(|offset| offset.abs() <= UTC_OFFSET_S_MAX).and_then(|offset| i32::try_from(offset).ok())
+    given.or_else(difference).filter(|offset| offset.unsigned_abs() <= UTC_OFFSET_S_MAX).and_then(|offset| i32::try_from(offset).ok())
 }
 
 #[cfg(test)]
@@ -259,6 +259,9 @@ mod tests {
         let hidden =
             r#"{"id":1,"type":"Run","start_date":"2024-07-02T00:00:01Z","start_date_local":"2024-07-02T00:00:01Z","utc_offset":7200}"#;
         assert!(matches!(read(hidden).1, ReadObject::Activity(listed) if listed.activity.utc_offset_s.is_none()));
+        for beyond_belief in ["50401", "-1e300", "1e300"] {
+            assert_eq!(activity(&format!(r#","utc_offset":{beyond_belief}"#)).utc_offset_s, None, "{beyond_belief}");
+        }
     }
 
     #[test]

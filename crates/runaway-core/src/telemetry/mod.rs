@@ -12,7 +12,9 @@ mod tally;
 
 use std::error::Error;
 use std::fmt::Write as _;
+use std::panic::PanicHookInfo;
 
+use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
 pub use line::{Line, Lines, lines};
@@ -23,15 +25,42 @@ pub use metric::{
 pub(crate) use tally::count_round_trip;
 pub use tally::{Tally, carried, forget_athlete, invocation, note, note_athlete};
 
-/// What is logged where `AWS_LAMBDA_LOG_LEVEL` says nothing.
-const DEFAULT_LEVELS: &str = "info,lambda_runtime=warn,aws_config=warn,hyper_util=warn";
+/// What libraries may log, whatever level is asked for: below it they write whole events, with tokens and messages.
+const LIBRARY_LEVELS: &str = "info,lambda_runtime=warn,aws_config=warn,hyper_util=warn";
+/// The crates whose level can be chosen.
+const OWN_CRATES: [&str; 12] = [
+    "chat",
+    "delete_account",
+    "disconnect",
+    "job_status",
+    "journal",
+    "migrate",
+    "oauth_callback",
+    "runaway_core",
+    "strava_auth",
+    "strava_webhook",
+    "sync_beta",
+    "sync_processor",
+];
+
+/// What is logged where our own crates shall log down to `level`.
+pub fn levels(level: Level) -> String {
+    OWN_CRATES.iter().fold(LIBRARY_LEVELS.to_owned(), |levels, name| levels + &format!(",{name}={level}"))
+}
 
 /// Sends this process's events to standard output as JSON lines. Later calls change nothing.
 pub fn init() {
-    let levels = EnvFilter::try_from_env("AWS_LAMBDA_LOG_LEVEL").unwrap_or_else(|_| EnvFilter::new(DEFAULT_LEVELS));
+    let levels = EnvFilter::new(levels(crate::config::log_level()));
     if lines().with_env_filter(with_metrics(levels)).try_init().is_err() {
         tracing::debug!("the log is already set up");
     }
+    std::panic::set_hook(Box::new(report_panic));
+}
+
+/// Logs where a panic happened, and not what it says: an index into a text, for one, quotes the whole text.
+pub fn report_panic(panic: &PanicHookInfo<'_>) {
+    let place = panic.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(place, "A panic: a fault of ours, to be found at its place");
 }
 
 /// Metrics are written whatever is left out beside them.
@@ -76,7 +105,7 @@ mod tests {
 
     #[test]
     fn metrics_are_written_whatever_the_level_of_the_log() {
-        for (levels, expected) in [("info", "event line"), ("error", "line"), ("off", "line"), (DEFAULT_LEVELS, "event line")] {
+        for (levels, expected) in [("info", "event line"), ("error", "line"), ("off", "line"), (LIBRARY_LEVELS, "event line")] {
             let written = Written::default();
             let writer = written.clone();
             let log = lines().with_env_filter(with_metrics(EnvFilter::new(levels))).with_writer(move || writer.clone()).finish();

@@ -190,6 +190,15 @@ impl FakeStrava {
         self.state().athletes.insert(id, athlete);
     }
 
+    /// Sets fields of the athlete's profile.
+    pub fn set_profile(&self, id: i64, fields: &[(&str, Value)]) {
+        let mut state = self.state();
+        let profile = &mut state.athletes.get_mut(&id).expect("the athlete").profile;
+        for (name, value) in fields {
+            profile[*name] = value.clone();
+        }
+    }
+
     /// The athlete whom `athlete=demo` means on the consent page.
     pub fn set_demo_athlete(&self, id: i64) {
         self.state().demo = Some(id);
