@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults bench check token webhook dead-letters format prerequisites binaries
+.PHONY: help demo dev test faults bench check token webhook dead-letters move-over scale format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -35,6 +35,12 @@ webhook: binaries ## List the webhook's subscription (CREATE=1: make it, DELETE=
 
 dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: give them back to their queue)
 	@exec target/debug/devstack dead-letters $(if $(REDRIVE),--redrive)
+
+move-over: binaries ## Move over from the predecessor's tables and compare (CHECK=1: compare only)
+	@exec target/debug/devstack move-over $(if $(CHECK),--check)
+
+scale: binaries ## Compute docs/scale.md from docs/scale/inputs.yaml
+	@exec target/debug/devstack scale
 
 format: ## Format the code
 	cargo fmt --all

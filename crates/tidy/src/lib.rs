@@ -2,4 +2,5 @@
 //! is the one truth for routes, queues and schedules.
 
 pub mod rules;
+pub mod scale;
 pub mod template;

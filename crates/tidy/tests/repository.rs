@@ -172,11 +172,18 @@ fn every_migration_is_applied() {
 #[test]
 fn documents_name_only_commands_that_exist() {
     let makefile = read("Makefile");
-    let documents = ["README.md", "ARCHITECTURE.md", "docs/security.md", "docs/runbook.md"];
+    let documents = ["README.md", "ARCHITECTURE.md", "docs/security.md", "docs/runbook.md", "docs/moving-over.md", "docs/scale.md"];
     for document in documents {
         for after in read(document).split("`make ").skip(1) {
             let target: String = after.chars().take_while(|c| c.is_ascii_lowercase() || *c == '-').collect();
             assert!(makefile.contains(&format!("\n{target}:")), "{document} names `make {target}`");
         }
     }
+}
+
+#[test]
+fn the_tables_of_scale_follow_from_their_inputs() {
+    let document = read("docs/scale.md");
+    let renewed = tidy::scale::renewed(&document, &read("docs/scale/inputs.yaml")).unwrap();
+    assert!(renewed == document, "docs/scale.md is not what its inputs say: run `make scale`");
 }
