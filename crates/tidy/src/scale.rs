@@ -68,6 +68,7 @@ struct Day {
     rows: f64,
     model_tokens: f64,
     model_dollars: f64,
+    sync_s: f64,
     bytes_stored_at_first: f64,
     bytes_a_year: f64,
     environments: f64,
@@ -112,6 +113,7 @@ impl Day {
             model_dollars: (messages * (cached * price_cached + read * price_in + written * price_out)
                 + weeks * (week_read * price_in + week_written * price_out))
                 / MILLION,
+            sync_s: (announcements + activities) * get("seconds_event")? + get("seconds_sweep")?,
             bytes_stored_at_first: get("athlete_bytes")? + history * per_activity,
             bytes_a_year: 365.0 * activities * per_activity,
             environments: seconds.iter().map(|(times, seconds, _)| times * seconds).sum::<f64>() / DAY_S,
@@ -136,7 +138,8 @@ pub fn tables(inputs: &Inputs) -> anyhow::Result<String> {
     let (small, large) = (get("price_server_small")?, get("price_server_large")?);
     let servers = gb.map(|gb| (gb / per_server).ceil());
     let server_dollars = gb.map(|gb| if gb <= one_small { small } else { (gb / per_server).ceil() * large });
-    let limits: [Line; 9] = [
+    let hours = |seconds: f64, at_once: f64| each(&|n| n * seconds / at_once / 3_600.0);
+    let limits: [Line; 11] = [
         ("reads of Strava a day", "calls", each(&|n| n * day.strava_calls)),
         ("reads of Strava in a quarter hour, at the peak", "calls", each(&|n| n * day.strava_calls / WINDOWS * peak)),
         (
@@ -144,6 +147,8 @@ pub fn tables(inputs: &Inputs) -> anyhow::Result<String> {
             "days",
             each(&|_| day.first_sync_calls / (9.0 * day.strava_calls)),
         ),
+        ("a day's syncs and events, with the processors of the template", "hours", hours(day.sync_s, get("sync_concurrency")?)),
+        ("a week's entries, with the writers of the template", "hours", hours(get("seconds_week")?, get("journal_concurrency")?)),
         ("requests at the gateway, at the peak", "a second", each(&|n| n * day.api_requests / DAY_S * peak)),
         ("environments of functions at once, at the peak", "", each(&|n| n * day.environments * peak)),
         (

@@ -42,6 +42,16 @@ pub(super) async fn lines(client: &Client, shape: &Shape, sources: &Sources) -> 
             }
         }
     }
+    if let Some(tokens) = &sources.tokens {
+        let sql = format!(
+            "SELECT count(*) FROM moving_athletes m WHERE m.reason IS NULL AND m.connected
+                AND NOT EXISTS (SELECT 1 FROM ({tokens}) t WHERE t.reason IS NULL AND t.athlete = m.id)"
+        );
+        let number: i64 = client.query_one(&sql, &[]).await.context("counting athletes without a token")?.get(0);
+        if number > 0 {
+            lines.push(Line { table: "athletes".to_owned(), fate: "  of these connected without a token: they connect again".to_owned(), number });
+        }
+    }
     for table in shape.tables().filter(|table| !OWN_TABLES.contains(table)) {
         let is_read = READ_TABLES.contains(&table) || table == "training_journal";
         if !is_read {

@@ -11,6 +11,7 @@ const ROWS: &str = r#"
       (17, '00000000-0000-4000-8000-000000000001', 'Ada', 'a-17', 'r-17', '2020-01-01', true, '2025-01-01', 4711, 'https://pictures/1'),
       (18, '00000000-0000-4000-8000-000000000002', 'Bo', NULL, NULL, NULL, NULL, NULL, NULL, NULL),
       (4712, '00000000-0000-4000-8000-000000000003', 'Cy', NULL, 'r-4712', NULL, true, '2024-01-01', NULL, NULL),
+      (20, '00000000-0000-4000-8000-000000000005', 'Ed', 'a-20', NULL, NULL, true, '2024-01-01', 4714, NULL),
       (19, '00000000-0000-4000-8000-000000000004', 'Di', 'a-19', 'r-19', NULL, false, '2024-01-01', 4713, NULL);
     UPDATE athletes SET strava_disconnected_at = '2025-06-01' WHERE id = 19;
     INSERT INTO activities (id, athlete_id, activity_type_id, name, description, activity_date, start_time, distance, moving_time, elevation_high, start_latitude, start_longitude, raw_data) VALUES
@@ -34,13 +35,21 @@ async fn live_tables_move_views_and_functions_leave_the_public_and_numbers_becom
     assert!(comparisons.iter().all(Comparison::is_equal), "{comparisons:#?}");
     let mut athletes = fates(&moved, "athletes");
     assert_eq!(athletes.remove("columns kept without a home: email, health_consent_status"), Some(2), "{athletes:?}");
-    assert_eq!(athletes, expected(&[("moved", 3), ("kept: never connected to Strava", 1)]));
+    assert_eq!(athletes, expected(&[
+        ("moved", 4),
+        ("kept: never connected to Strava", 1),
+        ("  of these connected without a token: they connect again", 1),
+    ]));
     let mut activities = fates(&moved, "activities");
     assert_eq!(activities.remove("columns kept without a home: calories, splits"), Some(2), "{activities:?}");
     assert_eq!(activities, expected(&[("moved", 2), ("kept: no sport", 1), ("kept: of an athlete who is not moved", 1)]));
     assert_eq!(fates(&moved, "conversations"), expected(&[("kept: no home for this table", 1)]));
     let tokens = fates(&moved, "strava_tokens, athletes, oauth_tokens (tokens)");
-    assert_eq!(tokens, expected(&[("moved", 2), ("kept: of an athlete who has disconnected", 1)]));
+    assert_eq!(tokens, expected(&[
+        ("moved", 2),
+        ("kept: of an athlete who has disconnected", 1),
+        ("kept: no refresh token", 1),
+    ]));
 
     let is = async |sql: &str| assert_eq!(database.count(&format!("SELECT count(*) FROM {sql}")).await, 1, "{sql}");
     is("activities WHERE id = 1 AND athlete_id = 4711 AND type = 'TrailRun' AND local_date = '2026-01-05' AND description IS NULL").await;
