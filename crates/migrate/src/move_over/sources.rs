@@ -118,7 +118,7 @@ fn athletes(shape: &mut Shape) -> String {
 }
 
 fn activities(shape: &mut Shape) -> String {
-    let has_sports = shape.has("activity_types") && shape.table("activity_types").text(&["name"]) != "NULL::text";
+    let has_sports = ["id", "name"].iter().all(|column| shape.table("activity_types").has(column));
     let sports =
         if has_sports { format!("SELECT id, replace(name, ' ', '') FROM {OLD}.activity_types") } else { format!("VALUES {SPORT_NUMBERS}") };
     let mut p = shape.table("activities");
