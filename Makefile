@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults fuzz bench docs check token webhook dead-letters reseal format prerequisites binaries
+.PHONY: help demo dev test faults fuzz bench docs check token webhook dead-letters reseal move-over scale format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -45,6 +45,12 @@ dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: gi
 
 reseal: binaries ## Seal anew what another key than the first of TOKEN_KEYS sealed
 	@exec target/debug/devstack reseal
+
+move-over: binaries ## Move over from the predecessor's tables and compare (CHECK=1: compare only)
+	@exec target/debug/devstack move-over $(if $(CHECK),--check)
+
+scale: binaries ## Compute docs/scale.md from docs/scale/inputs.yaml
+	@exec target/debug/devstack scale
 
 format: ## Format the code
 	cargo fmt --all

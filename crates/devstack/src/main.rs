@@ -11,10 +11,12 @@ mod env_file;
 mod events;
 mod functions;
 mod fuzz;
+mod move_over;
 mod postgres;
 mod process;
 mod queues;
 mod reseal;
+mod scale;
 mod tools;
 mod webhook;
 mod world;
@@ -59,6 +61,8 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         ["webhook", "--delete", id] => {
             webhook::delete(id.parse().context("the subscription's id is no number")?).await.map(|()| ExitCode::SUCCESS)
         }
+        ["move-over", rest @ ..] => move_over::run(rest.contains(&"--check")).await,
+        ["scale"] => scale::run().map(|()| ExitCode::SUCCESS),
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
             let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
@@ -67,7 +71,7 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         }
         _ => bail!(
             "commands: demo [--once], dev, test [cargo test's arguments], fuzz <seconds>, bench, lint, token <uuid>, webhook [--create | --delete <id>], \
-             dead-letters [--redrive], reseal"
+             dead-letters [--redrive], reseal, move-over [--check], scale"
         ),
     }
 }

@@ -1,5 +1,7 @@
 //! Applies `migrations/` to a database: roles first, then every numbered file that has not been applied yet.
 
+pub mod move_over;
+
 use anyhow::Context as _;
 use refinery::{Migration, Runner};
 use runaway_core::db::connector;

@@ -43,6 +43,21 @@ impl TestDatabase {
         Self { admin, name }
     }
 
+    /// An empty database, in which the migration's login may make tables: what another application left is built here.
+    pub async fn empty() -> Self {
+        let admin: Url = required(ADMIN_URL).parse().expect("DATABASE_ADMIN_URL is an address");
+        let database = Self { name: format!("empty_{}", Uuid::new_v4().simple()), admin };
+        open(&database.admin).await.batch_execute(&format!("CREATE DATABASE {}", database.name)).await.expect("creating a database");
+        let sql = "SET ROLE pg_database_owner; GRANT CREATE, USAGE ON SCHEMA public TO SESSION_USER; RESET ROLE";
+        database.admin().await.batch_execute(sql).await.expect("a right in the schema");
+        database
+    }
+
+    /// A connection with the login of the migration.
+    pub async fn admin(&self) -> Client {
+        open(&self.admin_url().parse().unwrap()).await
+    }
+
     /// Address with the login of the functions.
     pub fn app_url(&self) -> String {
         self.url("runaway_app")

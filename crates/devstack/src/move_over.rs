@@ -1,0 +1,56 @@
+//! Moving over from the predecessor's tables, and comparing both sides. Works on the database of `DATABASE_ADMIN_URL`
+//! with the keys in `TOKEN_KEYS`, both from the person's environment or the document named by `RUNAWAY_SECRET_ARN`;
+//! without either on that of the running world.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use migrate::move_over::{self, Comparison, Move, Moved};
+use runaway_core::config::{DatabaseConfig, SETTINGS, Settings, VaultConfig};
+use runaway_core::vault::Vault;
+use secrecy::ExposeSecret as _;
+
+use crate::console::{patiently, say};
+use crate::world::own;
+use crate::{env_file, tools};
+
+async fn settings() -> anyhow::Result<Settings> {
+    if own("DATABASE_ADMIN_URL").is_some() {
+        return Ok(Settings::load().await?);
+    }
+    let world = env_file::read(&tools::state()?).context("neither DATABASE_ADMIN_URL is set, nor does a world run here")?;
+    let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
+    Ok(Settings::from_pairs(known))
+}
+
+/// Moves what is not moved yet, says what became of every table, and compares. Fails where something differs.
+pub(crate) async fn run(is_check: bool) -> anyhow::Result<ExitCode> {
+    let (database, keys) = settings().await?.read(|s| (DatabaseConfig::read_admin(s), VaultConfig::read(s)))?;
+    let vault = Vault::from_ring(&keys.token_keys)?;
+    let what = Move { admin_url: database.url.expose_secret(), ca_pem: database.ca_pem.as_deref(), vault: &vault };
+    if !is_check {
+        tell(&patiently("moving", move_over::run(&what, say)).await?);
+    }
+    let comparisons = patiently("comparing", move_over::check(&what)).await?;
+    say("\nCompared, of what could be moved:");
+    for comparison in &comparisons {
+        let Comparison { what, there, here } = comparison;
+        let verdict = if comparison.is_equal() { "equal" } else { "DIFFERENT" };
+        say(&format!("  {what:<32} {there:>9} there {here:>9} here the same   {verdict}"));
+    }
+    let is_equal = comparisons.iter().all(Comparison::is_equal);
+    say(if is_equal { "\nBoth sides are equal." } else { "\nBoth sides DIFFER: see above." });
+    Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+fn tell(moved: &Moved) {
+    say(&format!("\n{} objects were set aside into the schema {} now.", moved.set_aside, move_over::OLD));
+    say("Rows written now:");
+    for (step, rows) in &moved.written {
+        say(&format!("  {step:<32} {rows:>9}"));
+    }
+    say("What became of the predecessor's rows, in all runs together:");
+    for line in &moved.report {
+        say(&format!("  {:<46} {:>9}  {}", line.table, line.number, line.fate));
+    }
+}
