@@ -97,14 +97,18 @@ pub fn queues(template: &Template) -> Vec<String> {
         if queue.visibility_timeout_s < VISIBILITY_TIMES_TIMEOUT * function.timeout_s {
             broken.push(format!("{} hides messages for less than six times the timeout of {id}", queue.logical_id));
         }
-        match &queue.redrive {
-            None => broken.push(format!("{} has no dead-letter queue", queue.logical_id)),
-            Some((target, _)) if !template.queues.iter().any(|other| other.logical_id == *target) => {
-                broken.push(format!("{} gives its dead letters to {target}, which is no queue", queue.logical_id));
+        let dead_letters = queue.redrive.as_ref().and_then(|(target, _)| template.queues.iter().find(|other| other.logical_id == *target));
+        match dead_letters {
+            None => broken.push(format!("{} has no dead-letter queue in the template", queue.logical_id)),
+            // A dead letter keeps the time of its first sending.
+            Some(kept) if kept.retention_s <= queue.retention_s => {
+                broken.push(format!("{} drops messages before anybody sees them", kept.logical_id));
             }
             Some(_) => {}
         }
     }
+    let plain = template.queues.iter().filter(|queue| !queue.is_encrypted);
+    broken.extend(plain.map(|queue| format!("{} keeps its messages unencrypted", queue.logical_id)));
     broken
 }
 

@@ -89,6 +89,10 @@ pub struct Queue {
     pub logical_id: String,
     /// Seconds for which a delivered message is hidden.
     pub visibility_timeout_s: u64,
+    /// Seconds after which a message is dropped, counted from its first sending.
+    pub retention_s: u64,
+    /// Whether messages are encrypted where they are kept.
+    pub is_encrypted: bool,
     /// Where messages go that failed too often, and after how many deliveries.
     pub redrive: Option<(String, u32)>,
 }
@@ -241,12 +245,15 @@ fn queue_source(properties: &Value) -> QueueSource {
 fn queue(id: &str, resource: &Value) -> Queue {
     /// What SQS uses where a queue says nothing.
     const VISIBILITY_DEFAULT_S: u64 = 30;
+    const RETENTION_DEFAULT_S: u64 = 345_600;
     let properties = &resource["Properties"];
     let redrive = &properties["RedrivePolicy"];
     let receive_count_max = redrive["maxReceiveCount"].as_u64().and_then(|n| u32::try_from(n).ok());
     Queue {
         logical_id: id.to_owned(),
         visibility_timeout_s: properties["VisibilityTimeout"].as_u64().unwrap_or(VISIBILITY_DEFAULT_S),
+        retention_s: properties["MessageRetentionPeriod"].as_u64().unwrap_or(RETENTION_DEFAULT_S),
+        is_encrypted: properties["SqsManagedSseEnabled"].as_bool().unwrap_or_default(),
         redrive: referred(&redrive["deadLetterTargetArn"]).zip(receive_count_max),
     }
 }

@@ -106,6 +106,8 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("queues", "VisibilityTimeout: 1800", "VisibilityTimeout: 1799"),
     ("queues", "Timeout: 300", "Timeout: 301"),
     ("queues", "MaximumConcurrency: 8", "MaximumConcurrency: 10"),
+    ("queues", "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 345600"),
+    ("queues", "SqsManagedSseEnabled: true", "SqsManagedSseEnabled: false"),
     ("schedules", "rate(5 minutes)", "rate(five minutes)"),
     ("schedules", "cron(0 2 * * ? *)", "cron(0 2 * * *)"),
     ("schedules", RESET_STUCK, ""),
