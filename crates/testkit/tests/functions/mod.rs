@@ -30,7 +30,7 @@ impl Functions {
     pub(crate) async fn of(world: World) -> Self {
         let (settings, clock) = (world.settings(), world.clock.production());
         let mut chat = chat::App::new(&settings).unwrap();
-        let mut auth = strava_auth::App::new(&settings).unwrap();
+        let mut auth = strava_auth::App::new(&settings).await.unwrap();
         let mut callback = oauth_callback::App::new(&settings).await.unwrap();
         let mut sync = sync_beta::App::new(&settings).await.unwrap();
         let status = job_status::App::new(&settings).unwrap();
