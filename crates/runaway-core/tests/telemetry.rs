@@ -81,14 +81,14 @@ async fn work_that_goes_on_elsewhere_or_is_given_up_has_its_line_too() {
         telemetry::note("code", "LATE");
         Line::info("Stored").metric(ACTIVITIES_STORED, 3).write();
     };
-    let carried = tally.during(async { telemetry::carried(later) }).await;
-    let gone_on = tokio::spawn(carried);
+    let mut gone_on = None;
+    tally.during(async { gone_on = Some(tokio::spawn(telemetry::carried(later))) }).await;
     tally.note("status", 200);
     tally.ends("Answered");
     drop(tally);
     assert!(logs.tallies().is_empty(), "the work is not over");
     sender.send(()).unwrap();
-    gone_on.await.unwrap();
+    gone_on.unwrap().await.unwrap();
     let line = only(&logs);
     assert_eq!((&line["code"], &line["status"], &line["request_id"]), (&json!("LATE"), &json!(200), &json!("r-1")));
     let stored = &logs.holding("Stored")[0];
