@@ -8,8 +8,8 @@ use tokio::process::Command;
 use crate::console::say;
 use crate::{tools, world};
 
-/// The property tests: all whose path has this module.
-const SELECTION: [&str; 5] = ["test", "--workspace", "--tests", "--no-fail-fast", "fuzz::"];
+/// The property tests: all in a module of this name, inside a library or in a test of its own.
+const SELECTION: [&str; 7] = ["test", "--workspace", "--lib", "--test", "fuzz", "--no-fail-fast", "fuzz::"];
 /// The file in `.devstack` to which each target adds a line.
 const REPORT: &str = "fuzz.tsv";
 

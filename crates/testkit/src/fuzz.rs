@@ -42,11 +42,12 @@ pub async fn check<S: Strategy>(target: &str, cases: u32, inputs: &S, property: 
             if !goes_on(done) {
                 break;
             }
-            let mut tree = inputs.new_tree(&mut runner).expect("an input of this kind");
+            // On the heap: the tree of a rich input is large.
+            let mut tree = Box::new(inputs.new_tree(&mut runner).expect("an input of this kind"));
             done += 1;
             if let Some(reason) = failure(&property, tree.current()).await {
                 report(target, done, begun, 1);
-                let (input, reason) = smallest(&mut tree, reason, &property).await;
+                let (input, reason) = smallest(&mut *tree, reason, &property).await;
                 panic!("{target}: {reason}\nthe smallest input: {input}\nsee it again with {SEED}={seed}");
             }
         }

@@ -26,6 +26,12 @@ const BEFORE_TIMES: [&str; 22] = [
 
 /// One expression for a stretch of time.
 pub(super) fn span(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
+    // "Tuesday 12 May 2024" is one day: that of the date.
+    if weekday(words.at(place)).is_some_and(|(_, is_every)| !is_every)
+        && let Some((day, count)) = day_of_month(words, place + 1, now)
+    {
+        return Some((day, count + 1));
+    }
     [fixed, part_of_year, holiday, counted, relative, day_of_month, named_month, season, named_weekday, whole_year, own_day]
         .iter()
         .find_map(|rule| rule(words, place, now))
@@ -316,10 +322,12 @@ fn season(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Sp
 }
 
 /// "last Tuesday", "on Tuesday", "this Sunday": the latest one before today, or the one of this week.
-fn named_weekday(words: &Words, place: usize, Now { today, .. }: Now<'_>) -> Option<(Span, usize)> {
+fn named_weekday(words: &Words, place: usize, now: Now<'_>) -> Option<(Span, usize)> {
+    let today = now.today;
     let which = matches!(words.at(place), "last" | "this" | "next" | "on" | "past");
     let (day, all) = weekday(words.at(place + usize::from(which)))?;
-    if all {
+    // Of "on Tuesday 12 May" the date says which.
+    if all || day_of_month(words, place + usize::from(which) + 1, now).is_some() {
         return None;
     }
     // "my Sunday runs" are all of them; "last Sunday's run" is one.

@@ -31,6 +31,8 @@ fn single_days() {
         ("the 3rd of March, 2023", "2023-03-03"),
         ("on 2024-02-29?", "2024-02-29"),
         ("May 12, 2024", "2024-05-12"),
+        ("what was that run on Sunday 13 October 2024?", "2024-10-13"),
+        ("on Tuesday, May 12th", "2026-05-12"),
     ] {
         check_windows(text, &[(day, day)]);
     }

@@ -17,8 +17,11 @@ const HIDDEN_START: (i8, i8, i8) = (0, 0, 1);
 const UTC_OFFSET_S_MAX: u64 = 14 * 60 * 60;
 /// The years a date column takes as they are written here.
 const YEARS: RangeInclusive<i16> = 1..=9999;
-/// The longest distance and the highest climb believed, metres: sums of a day must stay finite.
-const METRES_MAX: f64 = 1e9;
+/// Distances and climbs believed, metres without their sign, beside none at all: the database adds, multiplies and
+/// divides them, and refuses what becomes too large or too small on the way.
+const METRES: RangeInclusive<f64> = 1e-6..=1e9;
+/// Heart rates believed, beats a minute, beside none at all; the same holds for them.
+const HEART_RATES: RangeInclusive<f64> = 1.0..=1_000.0;
 
 /// What reading an object brought.
 #[derive(Debug)]
@@ -144,7 +147,14 @@ fn seconds(value: Option<f64>, field: &str) -> Result<Option<i32>, String> {
 
 /// Metres as they are; beyond belief is an error.
 fn metres(value: Option<f64>, field: &str) -> Result<Option<f64>, String> {
-    if value.is_some_and(|metres| metres.abs() > METRES_MAX) { Err(format!("{field} is out of range")) } else { Ok(value) }
+    let is_believed = value.is_none_or(|metres| metres == 0.0 || METRES.contains(&metres.abs()));
+    if is_believed { Ok(value) } else { Err(format!("{field} is out of range")) }
+}
+
+/// Beats a minute as they are; beyond belief is an error.
+fn heart_rate(value: Option<f64>, field: &str) -> Result<Option<f64>, String> {
+    let is_believed = value.is_none_or(|rate| rate == 0.0 || HEART_RATES.contains(&rate));
+    if is_believed { Ok(value) } else { Err(format!("{field} is out of range")) }
 }
 
 impl Summary {
@@ -179,8 +189,8 @@ impl Summary {
             average_speed: self.average_speed,
             max_speed: self.max_speed,
             average_cadence: self.average_cadence,
-            average_heart_rate: self.average_heartrate,
-            max_heart_rate: self.max_heartrate,
+            average_heart_rate: heart_rate(self.average_heartrate, "average_heartrate")?,
+            max_heart_rate: heart_rate(self.max_heartrate, "max_heartrate")?,
             average_watts: self.average_watts,
             max_watts: self.max_watts,
             kilojoules: self.kilojoules,
@@ -262,6 +272,30 @@ mod tests {
         for beyond_belief in ["50401", "-1e300", "1e300"] {
             assert_eq!(activity(&format!(r#","utc_offset":{beyond_belief}"#)).utc_offset_s, None, "{beyond_belief}");
         }
+    }
+
+    #[test]
+    fn numbers_that_the_database_could_not_reckon_with_are_beyond_belief() {
+        let reason = |extra: &str| {
+            let json =
+                format!(r#"{{"id":1,"type":"Run","start_date":"2026-01-04T06:30:00Z","start_date_local":"2026-01-04T06:30:00Z",{extra}}}"#);
+            match read(&json).1 {
+                ReadObject::Activity(_) => None,
+                ReadObject::Unreadable(object) => Some(object.reason),
+            }
+        };
+        for (field, bad) in [
+            ("distance", "5e-324"),
+            ("distance", "1e308"),
+            ("total_elevation_gain", "-1e10"),
+            ("average_heartrate", "1e308"),
+            ("average_heartrate", "5e-324"),
+            ("max_heartrate", "-1"),
+        ] {
+            assert_eq!(reason(&format!(r#""{field}":{bad}"#)), Some(format!("{field} is out of range")), "{bad}");
+            assert_eq!(reason(&format!(r#""{field}":0"#)), None, "{field}");
+        }
+        assert_eq!(reason(r#""average_heartrate":187.5,"max_heartrate":255,"distance":0.1,"total_elevation_gain":-3.5"#), None);
     }
 
     #[test]

@@ -250,9 +250,8 @@ async fn a_refusal_of_claudes_is_understood_by_its_status_and_never_quoted() {
     check("refusals of Claude", CASES, &(status, body, wait.clone(), wait, text()), async |(status, body, wait, wait_ms, id)| {
         let answer = Canned::body(status, body).with_header("retry-after", wait).with_header("retry-after-ms", wait_ms);
         model.server.set(answer.with_header("request-id", id).with_header("date", "Mon, 23 Nov 2026 10:00:30 GMT"));
-        let error = match model.ask().await {
-            Ok(_) => return Err(TestCaseError::fail(format!("{status} brought an answer"))),
-            Err(error) => error,
+        let Err(error) = model.ask().await else {
+            return Err(TestCaseError::fail(format!("{status} brought an answer")));
         };
         prop_assert!(!telemetry::chain(&error).contains(MARK) && !format!("{error:?}").contains(MARK), "{error:?}");
         let fits = match &error {

@@ -73,7 +73,7 @@ fn named_only(error: &ConfigError) -> Result<(), TestCaseError> {
 fn check_addresses(settings: &Settings, is_production: bool) -> Result<(), TestCaseError> {
     match settings.read(AuthConfig::read) {
         Ok(auth) => {
-            prop_assert!(is_url(&auth.jwks_url, is_production) && is_url(auth.issuer.trim_end_matches('/'), is_production), "{auth:?}")
+            prop_assert!(is_url(&auth.jwks_url, is_production) && is_url(auth.issuer.trim_end_matches('/'), is_production), "{auth:?}");
         }
         Err(error) => named_only(&error)?,
     }

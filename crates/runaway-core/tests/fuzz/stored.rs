@@ -3,13 +3,15 @@
 use jiff::Timestamp;
 use proptest::prelude::*;
 use runaway_core::db::activities::{self, ListedSummary, Unreadable};
-use runaway_core::db::{DbError, details};
+use runaway_core::db::{Db, DbError, activity_lists, athlete_days, best_efforts, details, journal};
+use runaway_core::domain::{Bucket, DateRange, Order, Selection};
 use runaway_core::strava::{FetchedActivity, ReadObject, StravaClient, read_activity, read_summary};
 use runaway_core::telemetry;
 use secrecy::SecretString;
 use serde_json::{Value, json};
 use testkit::fuzz::{check, json};
 use testkit::{Canned, CannedServer, World};
+use uuid::Uuid;
 
 use super::strava::{ATHLETE, detailed, object, raw};
 
@@ -22,8 +24,42 @@ async fn world() -> World {
     world
 }
 
-fn stored(outcome: Result<(), DbError>) -> Result<(), TestCaseError> {
-    outcome.map_err(|error| TestCaseError::fail(telemetry::chain(&error)))
+/// What the coach and the journal ask: no number that is stored makes a statement fail.
+async fn is_answered(db: &Db, user_id: Uuid) -> Result<(), TestCaseError> {
+    const ORDERS: [Order; 9] = [
+        Order::Newest,
+        Order::Oldest,
+        Order::Longest,
+        Order::Shortest,
+        Order::LongestTime,
+        Order::Hilliest,
+        Order::Fastest,
+        Order::Slowest,
+        Order::HighestHeartRate,
+    ];
+    const BUCKETS: [Bucket; 7] = [Bucket::All, Bucket::Day, Bucket::Week, Bucket::Month, Bucket::Year, Bucket::Family, Bucket::Weekday];
+    let by_day = Selection::of(DateRange::EVER);
+    let one_by_one = Selection { distance_max_m: Some(1e9), ..by_day.clone() };
+    let tx = db.athlete(user_id).await.unwrap();
+    for selection in [by_day, one_by_one] {
+        for order in ORDERS {
+            stored(activity_lists::list(&tx, ATHLETE, &selection, order, 5).await)?;
+        }
+        for bucket in BUCKETS {
+            stored(athlete_days::totals(&tx, ATHLETE, &selection, bucket).await)?;
+        }
+    }
+    stored(athlete_days::efforts(&tx, ATHLETE, DateRange::EVER).await)?;
+    stored(athlete_days::calendar(&tx, ATHLETE, DateRange::EVER, None).await)?;
+    stored(best_efforts::records(&tx, ATHLETE, &[1000, 10_000], DateRange::EVER, 3).await)?;
+    stored(tx.commit().await)?;
+    let tx = db.one_athlete(Some(user_id), ATHLETE).await.unwrap();
+    stored(journal::sessions(&tx, ATHLETE, DateRange::EVER.first, DateRange::EVER.last).await)?;
+    stored(tx.commit().await)
+}
+
+fn stored<T>(outcome: Result<T, DbError>) -> Result<(), TestCaseError> {
+    outcome.map(drop).map_err(|error| TestCaseError::fail(telemetry::chain(&error)))
 }
 
 #[tokio::test]
@@ -46,6 +82,7 @@ async fn every_page_that_was_read_is_stored() {
         let tx = db.worker(ATHLETE).await.unwrap();
         stored(activities::save_page(&tx, &readable, &aside, Timestamp::now()).await)?;
         stored(tx.commit().await)?;
+        is_answered(&db, world.user_id).await?;
         for summary in &readable {
             let sql = "SELECT a.activity_date, a.start_date_local, a.type, r.summary::text FROM activities a JOIN activity_raw r ON r.activity_id = a.id WHERE a.id = $1";
             let row = owner.query_one(sql, &[&summary.activity.id]).await.unwrap();

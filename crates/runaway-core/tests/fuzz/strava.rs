@@ -15,6 +15,7 @@ const CASES: u32 = 256;
 pub(super) const ATHLETE: i64 = 4711;
 /// The bounds that a readable activity keeps.
 const METRES_MAX: f64 = 1e9;
+const HEART_RATE_MAX: f64 = 1_000.0;
 const UTC_OFFSET_S_MAX: i32 = 14 * 3600;
 
 /// Times as Strava words them, and as it does not.
@@ -32,7 +33,8 @@ fn time() -> impl Strategy<Value = Value> + Clone {
 /// A known shape with fields changed, added or left out.
 pub(super) fn object() -> impl Strategy<Value = Map<String, Value>> + Clone {
     let known: Vec<Map<String, Value>> = shapes(ATHLETE).into_iter().filter_map(|(_, shape)| shape.as_object().cloned()).collect();
-    let number = prop_oneof![-10.0..1e5_f64, Just(1e9), Just(1e308), Just(-1.0), any::<f64>()];
+    let odd = prop::sample::select(vec![1e9, 1e308, -1.0, 5e-324, 1e-300, 0.0]);
+    let number = prop_oneof![3 => -10.0..1e5_f64, 1 => odd, 1 => any::<f64>()];
     let names =
         ["distance", "moving_time", "elapsed_time", "utc_offset", "average_heartrate", "elev_high", "suffer_score", "total_elevation_gain"];
     let numbers = prop::collection::vec((prop::sample::select(names.to_vec()), number), 0..3);
@@ -68,6 +70,8 @@ fn is_sound(activity: &Activity) -> Result<(), TestCaseError> {
     prop_assert_eq!((activity.start.subsec_nanosecond(), activity.start_local.subsec_nanosecond()), (0, 0));
     let metres = [activity.distance_m, activity.elevation_gain_m];
     prop_assert!(metres.iter().flatten().all(|metres| metres.abs() <= METRES_MAX), "{metres:?}");
+    let rates = [activity.average_heart_rate, activity.max_heart_rate];
+    prop_assert!(rates.iter().flatten().all(|rate| (0.0..=HEART_RATE_MAX).contains(rate)), "{rates:?}");
     prop_assert!([activity.moving_s, activity.elapsed_s].iter().flatten().all(|seconds| *seconds >= 0));
     prop_assert!(activity.utc_offset_s.is_none_or(|offset| offset.abs() <= UTC_OFFSET_S_MAX));
     prop_assert!(activity.map_summary_polyline.as_deref() != Some(""));
