@@ -30,7 +30,7 @@ mod tx;
 pub mod vanished;
 
 pub use pool::{Db, connector};
-pub use tx::{AthleteTx, EventAccess, JobAccess, OneAthleteTx, SystemTx, WorkerTx};
+pub use tx::{AthleteTx, EventAccess, JobAccess, LimitAccess, OneAthleteTx, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.
 #[derive(Debug, thiserror::Error)]

@@ -220,6 +220,12 @@ pub trait EventAccess: Scope {}
 impl EventAccess for WorkerTx {}
 impl EventAccess for SystemTx {}
 
+/// A transaction that acts for one athlete, whose allowance it may take from.
+pub trait LimitAccess: Scope {}
+impl LimitAccess for AthleteTx {}
+impl LimitAccess for WorkerTx {}
+impl LimitAccess for OneAthleteTx {}
+
 impl Scope for OneAthleteTx {
     #[expect(private_interfaces, reason = "no other room can name the transaction inside")]
     fn tx(&self) -> &Tx {
