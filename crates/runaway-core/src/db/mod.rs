@@ -16,6 +16,7 @@ pub mod conversations;
 pub mod detail_runs;
 pub mod details;
 pub mod erasure_receipts;
+pub mod export;
 pub mod journal;
 pub mod oauth_states;
 pub mod pending_revocations;
