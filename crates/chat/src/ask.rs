@@ -8,14 +8,12 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use jiff::Timestamp;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use lambda_http::http::StatusCode;
+use runaway_core::config::DailyLimit;
 use runaway_core::db::coach_memory::{self, Person};
 use runaway_core::db::conversations::{self, HISTORY_MESSAGES_MAX, StoredTurn, Turn};
-use runaway_core::db::request_limits::{self, Allowance};
+use runaway_core::db::request_limits::{self, Kind};
 use runaway_core::db::{AthleteTx, best_efforts};
-use runaway_core::domain::next_daily_window;
 use runaway_core::http::{ApiError, Call, Caller, Reply, Streamed};
 use runaway_core::telemetry;
 use serde_json::{Value, json};
@@ -36,8 +34,8 @@ const MESSAGE_CHARS_MAX: usize = 4_000;
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(90);
 /// What is kept of the function's time for storing the turn.
 const STORING_TIME: Duration = Duration::from_secs(5);
-/// The word in `request_limits`.
-const LIMIT_KIND: &str = "chat";
+/// Nobody in need is told to come back tomorrow.
+const NO_LIMIT: DailyLimit = DailyLimit { requests_max: i32::MAX, tokens_max: i64::MAX };
 const LIMIT_MESSAGE: &str = "You have asked the coach as much as one day allows. Please come back tomorrow.";
 
 /// A request's body.
@@ -129,7 +127,7 @@ async fn open(app: &App, caller: Caller, asked: &Asked, now: Timestamp) -> Resul
         coach_memory::facts(&tx),
         conversations::repeated(&tx, asked.client_message_id, now),
         best_efforts::newest_races(&tx),
-        take(app, &tx, now, emergency.is_some()),
+        request_limits::take(&tx, Kind::Chat, if emergency.is_some() { NO_LIMIT } else { app.limit }, now),
     );
     let (person, history, remembered, races) = (person?, history?, remembered?, races?);
     if let Some(person) = &person {
@@ -146,8 +144,7 @@ async fn open(app: &App, caller: Caller, asked: &Asked, now: Timestamp) -> Resul
         return Ok(Opened::Before(turn));
     }
     if !allowed? {
-        let retry_after_s = next_daily_window(now).as_second() - now.as_second();
-        return Err(ApiError::RateLimited { message: LIMIT_MESSAGE, retry_after_s });
+        return Err(ApiError::used_up(LIMIT_MESSAGE, now));
     }
     if let Some(emergency) = emergency {
         tx.commit().await?;
@@ -163,17 +160,6 @@ async fn open(app: &App, caller: Caller, asked: &Asked, now: Timestamp) -> Resul
     let facts = Box::pin(Facts::read(&tx, person, remembered, history, question, &reads)).await?;
     tx.commit().await?;
     Ok(Opened::Facts(Box::new(facts)))
-}
-
-/// Takes the message out of the day's allowance. Somebody in need is never told to come back tomorrow.
-async fn take(app: &App, tx: &AthleteTx, now: Timestamp, is_emergency: bool) -> Result<bool, runaway_core::db::DbError> {
-    let requests_max = if is_emergency { i32::MAX } else { app.limit.requests_max };
-    let tokens_max = if is_emergency { i64::MAX } else { app.limit.tokens_max };
-    request_limits::take(tx, Allowance { kind: LIMIT_KIND, requests_max, tokens_max }, utc_day(now)).await
-}
-
-fn utc_day(now: Timestamp) -> Date {
-    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// Lets the coach answer and stores the turn.
@@ -238,7 +224,7 @@ async fn store(
     let (stored, counted, remembered) = tokio::join!(
         biased;
         conversations::store(&tx, athlete_id, &turn),
-        request_limits::add_tokens(&tx, LIMIT_KIND, utc_day(now), answered.tokens),
+        request_limits::add_tokens(&tx, Kind::Chat, now, answered.tokens),
         remember(&tx, athlete_id, &answered.effects, now),
     );
     let stored = stored?;
@@ -255,7 +241,7 @@ async fn store(
         biased;
         conversations::repeated(&tx, asked.client_message_id, now),
         // What the model was asked is paid for, whether its answer is kept or not.
-        request_limits::add_tokens(&tx, LIMIT_KIND, utc_day(now), answered.tokens),
+        request_limits::add_tokens(&tx, Kind::Chat, now, answered.tokens),
     );
     let before = before?;
     counted?;

@@ -5,12 +5,11 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use jiff::Span;
 use jiff::civil::Date;
-use jiff::tz::TimeZone;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::claude::ModelGate;
 use runaway_core::clock::Clock;
-use runaway_core::config::{AuthConfig, DatabaseConfig, ModelConfig, Settings};
+use runaway_core::config::{AuthConfig, DailyLimit, DatabaseConfig, ModelConfig, Settings};
 use runaway_core::db::journal::{self, Entry, Subject};
 use runaway_core::db::{Db, OneAthleteTx, athletes};
 use runaway_core::domain::{Sex, monday_of};
@@ -56,8 +55,9 @@ impl App {
     /// # Errors
     /// Names every setting that is missing or senseless.
     pub fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let (database, auth, model) = settings.read(|s| (DatabaseConfig::read(s), AuthConfig::read(s), ModelConfig::read(s)))?;
-        let writer = Writer { db: Db::new(&database, CONNECTIONS_MAX)?, gate: ModelGate::new(model)?, clock: Clock::system() };
+        let (database, auth, model, limit) =
+            settings.read(|s| (DatabaseConfig::read(s), AuthConfig::read(s), ModelConfig::read(s), DailyLimit::read_journal(s)))?;
+        let writer = Writer { db: Db::new(&database, CONNECTIONS_MAX)?, gate: ModelGate::new(model)?, limit, clock: Clock::system() };
         Ok(Self { writer, verifier: Verifier::new(auth)? })
     }
 }
@@ -192,14 +192,6 @@ fn refusal(app: &App, error: StoryError) -> ApiError {
     match error {
         StoryError::Db(error) => error.into(),
         StoryError::Busy => ApiError::Busy { retry_after_s: BUSY_RETRY_S },
-        StoryError::LimitReached => {
-            let now = app.writer.clock.now();
-            let midnight =
-                now.to_zoned(TimeZone::UTC).tomorrow().and_then(|tomorrow| tomorrow.start_of_day()).map(|start| start.timestamp());
-            ApiError::RateLimited {
-                message: LIMIT_REACHED,
-                retry_after_s: midnight.map_or(0, |midnight| midnight.duration_since(now).as_secs()),
-            }
-        }
+        StoryError::LimitReached => ApiError::used_up(LIMIT_REACHED, app.writer.clock.now()),
     }
 }

@@ -8,8 +8,9 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 use runaway_core::claude::ModelGate;
 use runaway_core::clock::Clock;
+use runaway_core::config::DailyLimit;
 use runaway_core::db::journal::{self, Claim, Draft, Entry, Subject, WeekState};
-use runaway_core::db::request_limits::{self, Allowance};
+use runaway_core::db::request_limits::{self, Kind};
 use runaway_core::db::{Db, DbError, OneAthleteTx};
 use runaway_core::domain::Sex;
 use runaway_core::queue::Undone;
@@ -35,8 +36,6 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(250);
 const LEASE: SignedDuration = SignedDuration::from_secs(150);
 /// With less time left than this the model is not asked.
 const MODEL_TIME_MIN: Duration = Duration::from_secs(3);
-/// What the model may do for one athlete's journal in a day (UTC): forty weeks.
-pub const ALLOWANCE: Allowance = Allowance { kind: "journal", requests_max: 40, tokens_max: 300_000 };
 
 /// What writing needs.
 #[derive(Debug)]
@@ -45,6 +44,8 @@ pub struct Writer {
     pub db: Db,
     /// Stands before the model.
     pub gate: ModelGate,
+    /// What the model may write for one athlete in a day.
+    pub limit: DailyLimit,
     /// The time.
     pub clock: Clock,
 }
@@ -240,9 +241,9 @@ async fn words(writer: &Writer, order: &Order, facts: &Facts) -> Result<Words, S
     if order.model_until.saturating_duration_since(Instant::now()) < MODEL_TIME_MIN {
         return Ok(alone(PROVISIONAL));
     }
-    let day = writer.clock.now().to_zoned(TimeZone::UTC).date();
+    let now = writer.clock.now();
     let tx = open(writer, order).await?;
-    let may_spend = request_limits::take_for(&tx, order.athlete_id, ALLOWANCE, day).await?;
+    let may_spend = request_limits::take(&tx, Kind::Journal, writer.limit, now).await?;
     tx.commit().await?;
     if !may_spend {
         return if order.is_forced { Err(StoryError::LimitReached) } else { Ok(alone(PROVISIONAL)) };
@@ -251,7 +252,7 @@ async fn words(writer: &Writer, order: &Order, facts: &Facts) -> Result<Words, S
     let answered = model::ask(&permit, facts, order.model_until, &mut tokens).await;
     let tx = open(writer, order).await?;
     let tokens = i64::try_from(tokens).unwrap_or(i64::MAX);
-    request_limits::add_tokens_for(&tx, order.athlete_id, ALLOWANCE.kind, day, tokens).await?;
+    request_limits::add_tokens(&tx, Kind::Journal, now, tokens).await?;
     tx.commit().await?;
     Ok(match answered {
         Answered::Proven { texts, model } => Words { texts, model, is_provisional: false, found: "model" },

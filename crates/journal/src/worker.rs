@@ -8,7 +8,7 @@ use jiff::tz::TimeZone;
 use lambda_runtime::Error;
 use runaway_core::claude::ModelGate;
 use runaway_core::clock::Clock;
-use runaway_core::config::{DatabaseConfig, JournalQueueConfig, ModelConfig, Settings};
+use runaway_core::config::{DailyLimit, DatabaseConfig, JournalQueueConfig, ModelConfig, Settings};
 use runaway_core::db::journal::{self, DUE_WEEKS_MAX};
 use runaway_core::db::{Db, DbError};
 use runaway_core::domain::monday_of;
@@ -60,8 +60,9 @@ impl App {
     /// # Errors
     /// Names every setting that is missing or senseless.
     pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let (database, model, queue) = settings.read(|s| (DatabaseConfig::read(s), ModelConfig::read(s), JournalQueueConfig::read(s)))?;
-        let writer = Writer { db: Db::new(&database, CONNECTIONS_MAX)?, gate: ModelGate::new(model)?, clock: Clock::system() };
+        let (database, model, limit, queue) =
+            settings.read(|s| (DatabaseConfig::read(s), ModelConfig::read(s), DailyLimit::read_journal(s), JournalQueueConfig::read(s)))?;
+        let writer = Writer { db: Db::new(&database, CONNECTIONS_MAX)?, gate: ModelGate::new(model)?, limit, clock: Clock::system() };
         Ok(Self { writer, queue: JournalQueue::connect(&queue).await })
     }
 }

@@ -24,6 +24,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0011_details", include_str!("../../../migrations/0011_details.sql")),
     ("0012_endings", include_str!("../../../migrations/0012_endings.sql")),
     ("0013_oauth_tickets", include_str!("../../../migrations/0013_oauth_tickets.sql")),
+    ("0014_export", include_str!("../../../migrations/0014_export.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

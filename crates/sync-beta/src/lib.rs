@@ -4,7 +4,8 @@ use jiff::Timestamp;
 use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
-use runaway_core::config::{AuthConfig, DatabaseConfig, QueueConfig, Settings};
+use runaway_core::config::{AuthConfig, DailyLimit, DatabaseConfig, QueueConfig, Settings};
+use runaway_core::db::request_limits::{self, Kind};
 use runaway_core::db::sync_jobs::{self, SyncJob};
 use runaway_core::db::{Db, athletes};
 use runaway_core::domain::{SyncBounds, SyncType};
@@ -22,6 +23,7 @@ const ACTIVITIES_MAX: i64 = 100_000;
 /// How far `before` may lie in the future: clocks differ, milliseconds instead of seconds do not pass. `after` may not
 /// at all: Strava refuses it.
 const FUTURE_S_MAX: i64 = 24 * 60 * 60;
+const LIMIT_MESSAGE: &str = "Strava has been synced as often as one day allows. Please try again tomorrow.";
 const NOT_CONNECTED: ApiError = ApiError::NotFound { code: "TOKEN_NOT_FOUND", message: "Strava is not connected." };
 
 /// What the function holds between calls.
@@ -33,6 +35,8 @@ pub struct App {
     pub verifier: Verifier,
     /// Where jobs are announced.
     pub queue: SyncQueue,
+    /// How many syncs an athlete may begin in a day.
+    pub limit: DailyLimit,
     /// The time.
     pub clock: Clock,
 }
@@ -43,9 +47,10 @@ impl App {
     /// # Errors
     /// Names every setting that is missing or senseless.
     pub async fn new(settings: &Settings) -> anyhow::Result<Self> {
-        let (database, auth, queue) = settings.read(|s| (DatabaseConfig::read(s), AuthConfig::read(s), QueueConfig::read(s)))?;
+        let (database, auth, queue, limit) =
+            settings.read(|s| (DatabaseConfig::read(s), AuthConfig::read(s), QueueConfig::read(s), DailyLimit::read_syncs(s)))?;
         let (db, verifier) = (Db::new(&database, CONNECTIONS_MAX)?, Verifier::new(auth)?);
-        Ok(Self { db, verifier, queue: SyncQueue::connect(&queue).await, clock: Clock::system() })
+        Ok(Self { db, verifier, queue: SyncQueue::connect(&queue).await, limit, clock: Clock::system() })
     }
 }
 
@@ -75,6 +80,10 @@ async fn begin_sync(app: &App, call: Call) -> Result<Reply, ApiError> {
         bounds.after_s = sync_jobs::incremental_after_s(&tx, athlete.id).await?;
     }
     let started = flows::start_sync(&tx, athlete.id, &bounds, Uuid::now_v7(), now).await?;
+    // Only what begins a job costs something. Where none is left, the job just written is undone with the transaction.
+    if started.is_new && !request_limits::take(&tx, Kind::Sync, app.limit, now).await? {
+        return Err(ApiError::used_up(LIMIT_MESSAGE, now));
+    }
     tx.commit().await?;
     if started.needs_message {
         announce(app, &started, now, caller.user_id).await;

@@ -3,6 +3,7 @@
 
 mod contract;
 mod due;
+mod limits;
 mod reissued;
 mod statistics;
 mod story;

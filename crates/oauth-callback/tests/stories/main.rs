@@ -84,6 +84,7 @@ async fn a_runner_connects_and_the_first_sync_begins() {
     assert_eq!(story.world.queue.take().await.records.len(), 1);
     let database = &story.world.database;
     assert_eq!(database.count("SELECT count(*) FROM sync_jobs WHERE sync_type = 'full' AND status = 'pending'").await, 1);
+    assert_eq!(database.count("SELECT count(*) FROM request_limits").await, 0, "a first sync costs nothing of the day's allowance");
     assert_eq!(database.count("SELECT count(*) FROM athletes WHERE strava_connected AND first_name = 'Ada'").await, 1);
     assert_eq!(database.count("SELECT cardinality(scopes)::bigint FROM strava_tokens").await, 3);
 

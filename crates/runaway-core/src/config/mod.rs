@@ -78,6 +78,10 @@ pub const SETTINGS: &[Setting] = &[
     plain("MODEL_SOURCES", "Optional: sources whose data may be sent to a model, separated by commas; none where absent"),
     plain("CHAT_MESSAGES_PER_DAY", "Optional: messages to the coach of one athlete in a day; 100 where absent"),
     plain("CHAT_TOKENS_PER_DAY", "Optional: model tokens of one athlete's messages in a day; 600000 where absent"),
+    plain("JOURNAL_TEXTS_PER_DAY", "Optional: texts of one athlete's journal that a model writes in a day; 40 where absent"),
+    plain("JOURNAL_TOKENS_PER_DAY", "Optional: model tokens of one athlete's journal in a day; 300000 where absent"),
+    plain("SYNCS_PER_DAY", "Optional: syncs that one athlete may begin in a day; 50 where absent"),
+    plain("EXPORTS_PER_DAY", "Optional: exports of one athlete's data in a day; 3 where absent"),
     plain(SECRET_ARN, "The Secrets Manager document that holds the secret settings; absent locally"),
 ];
 

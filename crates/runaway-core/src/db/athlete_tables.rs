@@ -1,5 +1,5 @@
-//! Every table that holds something of an athlete's, in one list: erasing walks it, and a test over the catalogue
-//! fails where a table is missing from it.
+//! Every table that holds something of an athlete's, in one list: erasing and exporting walk it, and a test over the
+//! catalogue fails where a table is missing from it.
 
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
@@ -38,6 +38,16 @@ pub struct AthleteTable {
     pub origin: Origin,
     /// The column that says since when a row is held; `None` where it goes with another table's row.
     pub held_since: Option<&'static str>,
+}
+
+impl AthleteTable {
+    /// The condition under which a row is the athlete's whose id is `$1`.
+    pub(super) const fn whose(&self) -> &'static str {
+        match self.key {
+            Key::Athlete => "athlete_id = $1",
+            Key::User => "auth_user_id = (SELECT auth_user_id FROM athletes WHERE id = $1)",
+        }
+    }
 }
 
 const fn strava(name: &'static str, held_since: Option<&'static str>) -> AthleteTable {
@@ -86,11 +96,8 @@ pub const ATHLETE_TABLES: &[AthleteTable] = &[
 pub async fn erase_all(tx: &WorkerTx) -> Result<i64, DbError> {
     let mut rows = 0;
     for table in ATHLETE_TABLES.iter().filter(|table| !matches!(table.origin, Origin::Kept(_))) {
-        let whose = match table.key {
-            Key::Athlete => "athlete_id = $1",
-            Key::User => "auth_user_id = (SELECT auth_user_id FROM athletes WHERE id = $1)",
-        };
-        rows += delete(tx.tx(), &format!("DELETE FROM {} WHERE {whose}", table.name), &[(&tx.athlete_id(), Type::INT8)]).await?;
+        let sql = format!("DELETE FROM {} WHERE {}", table.name, table.whose());
+        rows += delete(tx.tx(), &sql, &[(&tx.athlete_id(), Type::INT8)]).await?;
     }
     Ok(rows)
 }

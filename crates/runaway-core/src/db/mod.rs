@@ -16,6 +16,7 @@ pub mod conversations;
 pub mod detail_runs;
 pub mod details;
 pub mod erasure_receipts;
+pub mod export;
 pub mod journal;
 pub mod oauth_states;
 pub mod oauth_tickets;
@@ -33,7 +34,7 @@ mod tx;
 pub mod vanished;
 
 pub use pool::{Db, connector};
-pub use tx::{AthleteTx, EventAccess, JobAccess, OneAthleteTx, SystemTx, WorkerTx};
+pub use tx::{AthleteTx, EventAccess, JobAccess, LimitAccess, OneAthleteTx, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.
 #[derive(Debug, thiserror::Error)]

@@ -73,6 +73,14 @@ impl Db {
         Ok(WorkerTx::new(self.connection().await?, athlete_id))
     }
 
+    /// As [`Db::worker`], for reading only: everything as it was at one moment, however long the reading takes.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] without a connection.
+    pub async fn snapshot(&self, athlete_id: i64) -> Result<WorkerTx, DbError> {
+        Ok(WorkerTx::snapshot(self.connection().await?, athlete_id))
+    }
+
     /// A transaction that sees one athlete's rows: as the caller where `user_id` says who calls, else as a worker.
     ///
     /// # Errors

@@ -1,12 +1,14 @@
 //! The transactions. One statement at its start sets role, claims and athlete for the length of the transaction;
 //! it travels together with BEGIN and the first real statement in one flight.
 
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use deadpool_postgres::Object;
+use futures_util::TryStreamExt as _;
 use tokio_postgres::types::{ToSql, Type};
-use tokio_postgres::{Client, Row};
+use tokio_postgres::{Client, Row, RowStream};
 use uuid::Uuid;
 
 use super::DbError;
@@ -16,6 +18,11 @@ use crate::telemetry;
 const STATEMENT_TIMEOUT: Duration = Duration::from_secs(20);
 /// How long the server works on one statement; shorter than ours, so that its answer comes first.
 const SERVER_STATEMENT_TIMEOUT_MS: &str = "15000";
+/// The same where rows are handed out as somebody far away takes them: until they are all sent, the statement is at work.
+const SERVER_SNAPSHOT_TIMEOUT_MS: &str = "300000";
+const BEGIN: &str = "BEGIN";
+/// Every statement sees what was committed before the first one, and none writes.
+const BEGIN_SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// One statement that turns the login role, which may do nothing, into the transaction's role. Statements here are about
 /// one athlete or a few rows: none shall read a table from end to end, however large the planner believes an athlete's
@@ -31,6 +38,8 @@ pub(crate) type Params<'a> = &'a [(&'a (dyn ToSql + Sync), Type)];
 /// other athlete's call can inherit the role or the claims.
 pub(crate) struct Tx {
     connection: Option<Object>,
+    begin: &'static str,
+    server_timeout_ms: &'static str,
     role: &'static str,
     claims: String,
     athlete: String,
@@ -45,8 +54,9 @@ pub(crate) struct Tx {
 impl Tx {
     fn new(connection: Object, role: &'static str, claims: String, athlete: String) -> Self {
         let (begun, failed) = (AtomicBool::new(false), AtomicBool::new(false));
+        let (begin, server_timeout_ms) = (BEGIN, SERVER_STATEMENT_TIMEOUT_MS);
         let (flight_sent, flight_answered) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        Self { connection: Some(connection), role, claims, athlete, begun, failed, flight_sent, flight_answered }
+        Self { connection: Some(connection), begin, server_timeout_ms, role, claims, athlete, begun, failed, flight_sent, flight_answered }
     }
 
     /// Runs one statement and returns its rows.
@@ -76,6 +86,23 @@ impl Tx {
         flight
     }
 
+    /// Runs one statement without parameters and hands its rows out one by one; those that nobody has taken yet wait at
+    /// the server. A statement must have run before: it is what begins the transaction.
+    pub(crate) async fn rows(&self, sql: &str) -> Result<Rows<'_>, DbError> {
+        let nothing: Params<'_> = &[];
+        let sent = self.client()?.query_typed_raw(sql, nothing.iter().map(|(value, kind)| (*value, kind.clone())));
+        let flight = self.depart();
+        let outcome = tokio::time::timeout(STATEMENT_TIMEOUT, sent).await;
+        self.flight_answered.fetch_max(flight, Ordering::Relaxed);
+        match outcome.map_err(|_| DbError::Unavailable("a statement took too long", None)).and_then(|sent| Ok(sent?)) {
+            Ok(stream) => Ok(Rows { tx: self, stream: Box::pin(stream) }),
+            Err(error) => {
+                self.failed.store(true, Ordering::Relaxed);
+                Err(error)
+            }
+        }
+    }
+
     fn client(&self) -> Result<&Client, DbError> {
         let connection = self.connection.as_ref().ok_or(DbError::Unavailable("the transaction is over", None))?;
         Ok(connection)
@@ -88,15 +115,11 @@ impl Tx {
         }
         // Polled in this order, so the three travel in this order. Should BEGIN fail, the rest runs as the login
         // role, which has no rights.
-        let setup_params: Params<'_> = &[
-            (&self.role, Type::TEXT),
-            (&self.claims, Type::TEXT),
-            (&self.athlete, Type::TEXT),
-            (&SERVER_STATEMENT_TIMEOUT_MS, Type::TEXT),
-        ];
+        let setup_params: Params<'_> =
+            &[(&self.role, Type::TEXT), (&self.claims, Type::TEXT), (&self.athlete, Type::TEXT), (&self.server_timeout_ms, Type::TEXT)];
         let (begin, setup, rows) = tokio::join!(
             biased;
-            client.batch_execute("BEGIN"),
+            client.batch_execute(self.begin),
             client.query_typed(SETUP, setup_params),
             client.query_typed(sql, params),
         );
@@ -149,6 +172,24 @@ impl Drop for Tx {
     }
 }
 
+/// Rows of a statement, handed out one by one.
+pub(crate) struct Rows<'a> {
+    tx: &'a Tx,
+    stream: Pin<Box<RowStream>>,
+}
+
+impl Rows<'_> {
+    /// The next row; `None` when there are no more.
+    pub(crate) async fn next(&mut self) -> Result<Option<Row>, DbError> {
+        let outcome = tokio::time::timeout(STATEMENT_TIMEOUT, self.stream.try_next()).await;
+        let outcome = outcome.map_err(|_| DbError::Unavailable("a row took too long", None)).and_then(|row| Ok(row?));
+        if outcome.is_err() {
+            self.tx.failed.store(true, Ordering::Relaxed);
+        }
+        outcome
+    }
+}
+
 /// The caller's own transaction: row-level security shows what belongs to the token's user.
 pub struct AthleteTx(Tx, Uuid);
 
@@ -175,6 +216,12 @@ impl WorkerTx {
     pub(super) fn new(connection: Object, athlete_id: i64) -> Self {
         telemetry::note_athlete(athlete_id);
         Self(Tx::new(connection, "runaway_worker", String::new(), athlete_id.to_string()), athlete_id)
+    }
+
+    pub(super) fn snapshot(connection: Object, athlete_id: i64) -> Self {
+        let mut own = Self::new(connection, athlete_id);
+        (own.0.begin, own.0.server_timeout_ms) = (BEGIN_SNAPSHOT, SERVER_SNAPSHOT_TIMEOUT_MS);
+        own
     }
 
     /// The athlete whose rows are visible.
@@ -240,6 +287,12 @@ impl JobAccess for SystemTx {}
 pub trait EventAccess: Scope {}
 impl EventAccess for WorkerTx {}
 impl EventAccess for SystemTx {}
+
+/// A transaction that acts for one athlete, whose allowance it may take from.
+pub trait LimitAccess: Scope {}
+impl LimitAccess for AthleteTx {}
+impl LimitAccess for WorkerTx {}
+impl LimitAccess for OneAthleteTx {}
 
 impl Scope for OneAthleteTx {
     #[expect(private_interfaces, reason = "no other room can name the transaction inside")]

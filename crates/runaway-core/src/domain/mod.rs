@@ -40,4 +40,4 @@ pub use spike::{SPIKE_LOOKBACK_DAYS, Spike, SpikeBand, spike};
 pub use sport::Family;
 pub use training_state::{DayOfTraining, INTENSITY_DAYS, LongestRun, TrainingState, training_state};
 pub use walk::{ListedActivity, NextPage, Walk, WalkStep};
-pub use window::{day_number, next_daily_window, next_quarter_hour, quarter_number};
+pub use window::{day_number, next_daily_window, next_quarter_hour, quarter_number, utc_day};

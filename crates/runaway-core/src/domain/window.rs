@@ -1,6 +1,9 @@
 //! When Strava's rate windows begin: every quarter hour, and at midnight UTC. Source: developers.strava.com/docs/rate-limits.
+//! An athlete's daily allowances begin anew at midnight UTC as well.
 
 use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Length of the short window in seconds.
 const SHORT_WINDOW_S: i64 = 15 * 60;
@@ -15,6 +18,11 @@ pub fn quarter_number(now: Timestamp) -> i64 {
 /// The day in UTC an instant lies in, counted from 1970.
 pub fn day_number(now: Timestamp) -> i64 {
     now.as_second().div_euclid(DAILY_WINDOW_S)
+}
+
+/// The day in UTC an instant lies in.
+pub fn utc_day(now: Timestamp) -> Date {
+    now.to_zoned(TimeZone::UTC).date()
 }
 
 /// The start of the next quarter hour.
@@ -47,6 +55,7 @@ mod tests {
             let now: Timestamp = now.parse().unwrap_or_default();
             assert_eq!(next_quarter_hour(now).to_string(), quarter);
             assert_eq!(next_daily_window(now).to_string(), midnight);
+            assert!(utc_day(next_daily_window(now)) > utc_day(now));
         }
     }
 }

@@ -148,6 +148,16 @@ impl Reply {
         Self { status: StatusCode::OK, headers, body: Body::Empty }
     }
 
+    /// The head of an archive that is saved under `file_name`; what follows is sent as it comes.
+    fn archive(file_name: &str) -> Self {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/zip"));
+        if let Ok(disposition) = HeaderValue::from_str(&format!("attachment; filename=\"{file_name}\"")) {
+            headers.insert(header::CONTENT_DISPOSITION, disposition);
+        }
+        Self { status: StatusCode::OK, headers, body: Body::Empty }
+    }
+
     /// A redirect; `None` where the address cannot stand in a header.
     pub fn redirect(location: &str) -> Option<Self> {
         let mut headers = HeaderMap::new();
@@ -188,6 +198,13 @@ pub enum Streamed {
     Whole(Reply),
     /// Server-sent events, as they come.
     Events(EventBody),
+    /// A zip archive, as it comes.
+    Archive {
+        /// The name under which it is saved: letters, digits, `-` and `.`.
+        file_name: String,
+        /// The archive.
+        body: EventBody,
+    },
 }
 
 /// [`answer`] for a function whose answers may go on after their head was sent. What goes on is to be
@@ -204,21 +221,22 @@ where
             Ok(call) => story(call).await,
             Err(error) => Err(error),
         };
-        let (head, events) = match outcome {
+        let (head, streamed) = match outcome {
             Ok(Streamed::Events(events)) => (Ok(Reply::events()), Some(events)),
+            Ok(Streamed::Archive { file_name, body }) => (Ok(Reply::archive(&file_name)), Some(body)),
             Ok(Streamed::Whole(reply)) => (Ok(reply), None),
             Err(error) => (Err(error), None),
         };
-        (arrival.answered(head), events)
+        (arrival.answered(head), streamed)
     };
-    let (answered, events) = tally.during(story).await;
+    let (answered, streamed) = tally.during(story).await;
     let (parts, body) = answered.into_parts();
     let whole = || match body {
         Body::Text(text) => EventBody::from(text),
         Body::Binary(bytes) => EventBody::from(bytes),
         _ => EventBody::empty(),
     };
-    Response::from_parts(parts, events.unwrap_or_else(whole))
+    Response::from_parts(parts, streamed.unwrap_or_else(whole))
 }
 
 /// A request that is being answered.

@@ -1,10 +1,12 @@
 //! The one place that decides the status of an error and the words of its answer.
 
+use jiff::Timestamp;
 use lambda_http::http::StatusCode;
 use serde_json::{Value, json};
 
 use super::auth::AuthError;
 use crate::db::DbError;
+use crate::domain::next_daily_window;
 use crate::flows::LinkError;
 use crate::queue::QueueError;
 use crate::strava::StravaError;
@@ -81,6 +83,11 @@ impl ApiError {
     /// 404 for a user who never connected Strava.
     pub const fn no_athlete() -> Self {
         Self::NotFound { code: "ATHLETE_NOT_FOUND", message: "No athlete is connected to this account yet." }
+    }
+
+    /// 429 where the day's allowance is used up; `message` says of what.
+    pub fn used_up(message: &'static str, now: Timestamp) -> Self {
+        Self::RateLimited { message, retry_after_s: next_daily_window(now).as_second() - now.as_second() }
     }
 
     /// A request whose `field` is wrong; `what` says how, without quoting it.

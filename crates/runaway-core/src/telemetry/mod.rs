@@ -28,10 +28,11 @@ pub use tally::{Tally, carried, forget_athlete, invocation, note, note_athlete};
 /// What libraries may log, whatever level is asked for: below it they write whole events, with tokens and messages.
 const LIBRARY_LEVELS: &str = "info,lambda_runtime=warn,aws_config=warn,hyper_util=warn";
 /// The crates whose level can be chosen.
-const OWN_CRATES: [&str; 12] = [
+const OWN_CRATES: [&str; 13] = [
     "chat",
     "delete_account",
     "disconnect",
+    "export",
     "job_status",
     "journal",
     "migrate",

@@ -80,3 +80,12 @@ async fn retention_erases_only_what_is_held_too_long() {
         assert_eq!(world.database.count("SELECT count(*) FROM strava_tokens").await, 2);
     }
 }
+
+#[tokio::test]
+async fn what_reads_one_moment_cannot_write() {
+    let (world, _, _) = two_athletes().await;
+    let tx = world.db().snapshot(ADA).await.unwrap();
+    assert!(athlete_tables::erase_all(&tx).await.is_err());
+    drop(tx);
+    assert_eq!(world.database.count("SELECT count(*) FROM activities").await, 2);
+}
