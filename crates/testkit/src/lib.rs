@@ -14,6 +14,8 @@ pub mod issuer;
 pub mod logs;
 pub mod mixer;
 pub mod queue;
+pub mod recorded;
+pub mod replay;
 pub mod runtime;
 pub mod traveller;
 pub mod wire;
