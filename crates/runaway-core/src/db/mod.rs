@@ -22,6 +22,7 @@ pub mod pending_revocations;
 mod pool;
 pub mod rate_budget;
 pub mod request_limits;
+pub mod status;
 pub mod strava_events;
 pub mod strava_tokens;
 pub mod sweep;
