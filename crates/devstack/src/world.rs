@@ -273,12 +273,18 @@ pub(crate) fn token(user: Uuid) -> anyhow::Result<String> {
 
 /// Runs cargo with the workspace's tests, or what else stands on `testkit`, beside a fresh PostgreSQL and queue.
 pub(crate) async fn cargo(command: &[&str], arguments: &[&str]) -> anyhow::Result<ExitCode> {
+    cargo_with(command, arguments, &[]).await
+}
+
+/// [`cargo`] with further variables.
+pub(crate) async fn cargo_with(command: &[&str], arguments: &[&str], variables: &[(&str, String)]) -> anyhow::Result<ExitCode> {
     let folder = tools::state()?;
     let _lock = lock(&folder, "test.lock")?;
     let postgres = Postgres::start("test-postgres", true).await?;
     let queues = QueueServer::start().await?;
     let mut tests = Command::new("cargo");
-    tests.args(command).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
+    let further = variables.iter().map(|(name, value)| (name, value));
+    tests.args(command).args(arguments).envs(further).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
     let status = tests.kill_on_drop(true).status().await.context("starting cargo")?;
     queues.stop().await;
     postgres.stop().await;

@@ -1,5 +1,6 @@
 //! The repository's own rules, as functions that return what breaks them, and the reading of `template.yaml`, which
 //! is the one truth for routes, queues and schedules.
 
+pub mod parameters;
 pub mod rules;
 pub mod template;
