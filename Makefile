@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults fuzz bench docs check token webhook dead-letters reseal move-over scale format prerequisites binaries
+.PHONY: help demo dev test faults fuzz bench bench-start docs check build deploy secrets migrate status logs token webhook dead-letters reseal move-over scale format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ bench: binaries ## What a question to the coach takes, with 1,000 and with 100,0
 docs: ## Write the tables of docs/configuration.md from the settings and the template
 	@DOCS_WRITE=1 scripts/patiently "compiling" cargo test --quiet --workspace --test repository documents
 
+bench-start: binaries ## What the start of each function takes as a release binary, and the recorded events through these (SKIP_BUILD=1)
+	@exec target/debug/devstack bench-start
+
 check: binaries ## Format, lints, documentation, dependency rules, template
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets -- -D warnings
@@ -33,6 +36,24 @@ check: binaries ## Format, lints, documentation, dependency rules, template
 	@if command -v cargo-deny >/dev/null; then cargo deny check bans licenses sources; fi
 	@target/debug/devstack lint
 	@if command -v sam >/dev/null; then SAM_CLI_TELEMETRY=0 sam validate --lint --template template.yaml --region eu-west-1; fi
+
+build: binaries ## The functions' zips in target/lambda (ARCH=arm64 or x86_64)
+	@exec target/debug/devstack build "$(or $(ARCH),arm64)"
+
+deploy: binaries ## Build, deploy the stack and migrate (STACK=runaway, PARAMETERS=parameters.env, YES=1, SKIP_BUILD=1)
+	@exec target/debug/devstack deploy
+
+secrets: binaries ## Fill the stack's secret documents from the environment, FILE= or the keyboard (STACK=runaway, YES=1)
+	@exec target/debug/devstack secrets
+
+migrate: binaries ## Show pending migrations and apply them: DATABASE_ADMIN_URL, or the stack's (STACK=runaway, YES=1)
+	@exec target/debug/devstack migrate
+
+status: binaries ## Jobs, lag, Strava's limit, queues: of this world, or of the settings in the environment
+	@exec target/debug/devstack status
+
+logs: binaries ## What functions wrote: of this world, or with AWS_REGION of the stack (FUNCTION=, SINCE=10m, FOLLOW=1)
+	@exec target/debug/devstack logs
 
 token: ## Print a token for the local world: make token USER=<uuid>
 	@exec target/debug/devstack token "$(USER)"

@@ -1,8 +1,12 @@
-//! What a person sees.
+//! What a person sees, and what they are asked.
 
-use std::io::{IsTerminal as _, Write as _, stdout};
+use std::io::{IsTerminal as _, Write as _, stdin, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::world::own;
 
 /// Nothing takes longer than this without a word.
 const SILENCE_MAX: Duration = Duration::from_secs(8);
@@ -17,6 +21,60 @@ pub(crate) fn say(line: &str) {
 /// An error with its causes.
 pub(crate) fn failure(error: &anyhow::Error) {
     println!("\n{error:#}");
+}
+
+/// A yes to a question: typed, or given beforehand by `YES=1`.
+pub(crate) async fn confirmed(question: &str) -> anyhow::Result<bool> {
+    if own("YES").is_some() {
+        return Ok(true);
+    }
+    let answer = typed(&format!("{question} [y/N]")).await?.context("there is nobody to ask here: say YES=1")?;
+    Ok(["y", "yes"].contains(&answer.to_lowercase().as_str()))
+}
+
+/// A line that the person types; `None` where nobody sits at a terminal.
+pub(crate) async fn typed(prompt: &str) -> anyhow::Result<Option<String>> {
+    if !stdin().is_terminal() {
+        return Ok(None);
+    }
+    print!("{prompt} ");
+    stdout().flush().context("showing a question")?;
+    // A thread of its own, which an interruption need not wait for.
+    let (sender, receiver) = tokio::sync::oneshot::channel();
+    std::thread::spawn(move || {
+        let mut line = String::new();
+        sender.send(stdin().read_line(&mut line).map(|_| line)).ok();
+    });
+    let line = receiver.await.context("reading the answer")?.context("reading the answer")?;
+    Ok(Some(line.trim().to_owned()))
+}
+
+/// [`typed`] without showing it.
+pub(crate) async fn typed_secret(prompt: &str) -> anyhow::Result<Option<String>> {
+    if !stdin().is_terminal() {
+        return Ok(None);
+    }
+    let hidden = Hidden::begin()?;
+    let line = typed(prompt).await;
+    drop(hidden);
+    say("");
+    line
+}
+
+/// While it lives, the terminal does not show what is typed; an interruption ends it too.
+struct Hidden;
+
+impl Hidden {
+    fn begin() -> anyhow::Result<Self> {
+        let status = std::process::Command::new("stty").arg("-echo").status().context("hiding what is typed")?;
+        if status.success() { Ok(Self) } else { bail!("what is typed cannot be hidden here: use FILE=") }
+    }
+}
+
+impl Drop for Hidden {
+    fn drop(&mut self) {
+        std::process::Command::new("stty").arg("echo").status().ok();
+    }
 }
 
 /// Waits for `work` and says every few seconds that it still goes on.

@@ -48,7 +48,8 @@ async fn client() -> anyhow::Result<(Client, String)> {
     Ok((local_client(&value("AWS_ENDPOINT_URL_SQS")?), value("SYNC_QUEUE_URL")?))
 }
 
-fn local_client(endpoint: &str) -> Client {
+/// A client for the local server.
+pub(crate) fn local_client(endpoint: &str) -> Client {
     let config = aws_sdk_sqs::Config::builder()
         .behavior_version(runaway_core::queue::aws_behavior())
         .region(Region::new(REGION))
@@ -59,7 +60,7 @@ fn local_client(endpoint: &str) -> Client {
 }
 
 /// The queue that the redrive policy names.
-async fn dead_letter_queue(client: &Client, queue: &str) -> anyhow::Result<String> {
+pub(crate) async fn dead_letter_queue(client: &Client, queue: &str) -> anyhow::Result<String> {
     let request = client.get_queue_attributes().queue_url(queue).attribute_names(QueueAttributeName::RedrivePolicy);
     let attributes: HashMap<_, _> = request.send().await.context("reading the queue")?.attributes.unwrap_or_default();
     let policy = attributes.get(&QueueAttributeName::RedrivePolicy).context("the queue has no dead-letter queue")?;

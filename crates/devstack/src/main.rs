@@ -2,24 +2,32 @@
 //! the event sources that `template.yaml` names. The Makefile is its only caller; it runs in the repository's root.
 #![expect(clippy::print_stdout, reason = "a command that speaks to a person")]
 
+mod bench_start;
 mod console;
 mod dead_letters;
 mod demo;
 mod demo_chat;
 mod demo_journal;
+mod deploy;
 mod env_file;
 mod events;
 mod functions;
 mod fuzz;
+mod logs;
+mod migrations;
 mod move_over;
+mod operator;
 mod postgres;
 mod process;
 mod queues;
 mod reseal;
 mod scale;
+mod secrets;
+mod status;
 mod tools;
 mod webhook;
 mod world;
+mod zips;
 
 use std::process::ExitCode;
 
@@ -63,6 +71,16 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
         }
         ["move-over", rest @ ..] => move_over::run(rest.contains(&"--check")).await,
         ["scale"] => scale::run().map(|()| ExitCode::SUCCESS),
+        ["bench-start"] => bench_start::run().await,
+        ["build", architecture] => {
+            let template = tidy::template::Template::read(std::path::Path::new("template.yaml"))?;
+            zips::build(zips::Architecture::parse(architecture)?, &template).await.map(|()| ExitCode::SUCCESS)
+        }
+        ["deploy"] => deploy::run().await.map(|()| ExitCode::SUCCESS),
+        ["secrets"] => secrets::run().await.map(|()| ExitCode::SUCCESS),
+        ["migrate"] => migrations::run().await.map(|()| ExitCode::SUCCESS),
+        ["logs"] => logs::run().await.map(|()| ExitCode::SUCCESS),
+        ["status"] => status::run().await.map(|()| ExitCode::SUCCESS),
         ["lint"] => tools::lint_template().await.map(|()| ExitCode::SUCCESS),
         ["token", user] => {
             let user = user.parse().context("USER is not a UUID: make token USER=<uuid>")?;
@@ -70,8 +88,9 @@ async fn run(command: &[&str]) -> anyhow::Result<ExitCode> {
             Ok(ExitCode::SUCCESS)
         }
         _ => bail!(
-            "commands: demo [--once], dev, test [cargo test's arguments], fuzz <seconds>, bench, lint, token <uuid>, webhook [--create | --delete <id>], \
-             dead-letters [--redrive], reseal, move-over [--check], scale"
+            "commands: demo [--once], dev, test [cargo test's arguments], fuzz <seconds>, bench, bench-start, lint, token <uuid>, \
+             webhook [--create | --delete <id>], dead-letters [--redrive], reseal, move-over [--check], scale, \
+             build arm64|x86_64, deploy, secrets, migrate, logs, status"
         ),
     }
 }

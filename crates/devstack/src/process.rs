@@ -39,11 +39,25 @@ pub(crate) fn log_to(command: &mut Command, log: &Path) -> anyhow::Result<()> {
 
 /// Runs a command to its end; what it wrote is shown only when it fails.
 pub(crate) async fn run(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    output(what, command).await.map(drop)
+}
+
+/// [`run`] for a command whose standard output is wanted.
+pub(crate) async fn output(what: &str, command: &mut Command) -> anyhow::Result<String> {
     let output = command.stdin(Stdio::null()).kill_on_drop(true).output();
     let output = crate::console::patiently(what, output).await.with_context(|| format!("{what}: the command cannot be started"))?;
     if !output.status.success() {
         let text = [output.stdout, output.stderr].concat();
         bail!("{what} failed ({}):\n{}", output.status, String::from_utf8_lossy(&text));
+    }
+    String::from_utf8(output.stdout).with_context(|| format!("{what}: what the command wrote is no text"))
+}
+
+/// Runs a command that speaks with the person itself.
+pub(crate) async fn attended(what: &str, command: &mut Command) -> anyhow::Result<()> {
+    let status = command.kill_on_drop(true).status().await.with_context(|| format!("{what}: the command cannot be started"))?;
+    if !status.success() {
+        bail!("{what} failed ({status})");
     }
     Ok(())
 }

@@ -10,6 +10,8 @@ use crate::console::say;
 use crate::process;
 
 const CARGO_LAMBDA: &str = "cargo-lambda==1.9.2";
+const AWS_CLI: &str = "awscli==1.46.3";
+const SAM_CLI: &str = "aws-sam-cli==1.170.0";
 const MOTO: &str = "moto[server,sqs,secretsmanager]==5.2.5";
 const CFN_LINT: &str = "cfn-lint==1.58.0";
 const POSTGRES_VERSION: &str = "17.10.0-beta.17";
@@ -62,6 +64,30 @@ async fn virtual_environment(name: &str, packages: &[&[&str]], what: &str) -> an
 /// Folder of `cargo-lambda`. Its compiler for other machines is left out: nothing is built with it here.
 pub(crate) async fn cargo_lambda() -> anyhow::Result<PathBuf> {
     virtual_environment("cargo-lambda", &[&["--no-deps", CARGO_LAMBDA]], "cargo-lambda, the local Lambda runtime").await
+}
+
+/// Folder of `cargo-lambda` with its compiler for other machines, which must come first on the path.
+pub(crate) async fn cargo_lambda_with_zig() -> anyhow::Result<PathBuf> {
+    virtual_environment("cargo-lambda-zig", &[&[CARGO_LAMBDA]], "cargo-lambda with its compiler").await
+}
+
+/// AWS's command line: the person's own, else the pinned one.
+pub(crate) async fn aws() -> anyhow::Result<PathBuf> {
+    installed("aws", AWS_CLI, "AWS's command line").await
+}
+
+/// SAM's command line: the person's own, else the pinned one.
+pub(crate) async fn sam() -> anyhow::Result<PathBuf> {
+    installed("sam", SAM_CLI, "SAM, which deploys the template").await
+}
+
+async fn installed(program: &str, package: &str, what: &str) -> anyhow::Result<PathBuf> {
+    let path = crate::world::own("PATH").unwrap_or_default();
+    if let Some(found) = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|candidate| candidate.is_file()) {
+        return Ok(found);
+    }
+    let bin = virtual_environment(program, &[&[package]], what).await;
+    Ok(bin.with_context(|| format!("{program} is not on the path, and {package} cannot be installed"))?.join(program))
 }
 
 /// Folder of `moto_server`.

@@ -276,15 +276,15 @@ pub(crate) async fn cargo(command: &[&str], arguments: &[&str]) -> anyhow::Resul
     cargo_with(command, arguments, &[]).await
 }
 
-/// The same with more variables.
+/// [`cargo`] with further variables.
 pub(crate) async fn cargo_with(command: &[&str], arguments: &[&str], variables: &[(&str, String)]) -> anyhow::Result<ExitCode> {
     let folder = tools::state()?;
     let _lock = lock(&folder, "test.lock")?;
     let postgres = Postgres::start("test-postgres", true).await?;
     let queues = QueueServer::start().await?;
     let mut tests = Command::new("cargo");
-    tests.args(command).args(arguments).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
-    tests.envs(variables.iter().map(|(name, value)| (name, value)));
+    let further = variables.iter().map(|(name, value)| (name, value));
+    tests.args(command).args(arguments).envs(further).envs(aws(&queues)).env("DATABASE_ADMIN_URL", postgres.admin_url("postgres"));
     let status = tests.kill_on_drop(true).status().await.context("starting cargo")?;
     queues.stop().await;
     postgres.stop().await;

@@ -29,9 +29,23 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;
 
-/// What a run did.
-#[derive(Debug, Clone, serde::Serialize)]
+/// Where refinery keeps what was applied.
+const HISTORY: &str = "runaway_migrations";
+
+/// What the Lambda is asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Request {
+    /// Only say what is pending.
+    #[serde(default)]
+    pub dry_run: bool,
+}
+
+/// What a run found or did.
+#[derive(Debug, Clone, Default, serde::Serialize, serde::Deserialize)]
 pub struct Report {
+    /// Names of the files not applied yet, after a dry run.
+    pub pending: Vec<String>,
     /// Names of the files applied now; empty when the database was up to date.
     pub applied: Vec<String>,
 }
@@ -49,7 +63,7 @@ pub async fn run(admin_url: &str) -> anyhow::Result<Report> {
 /// # Errors
 /// As [`run`].
 pub async fn run_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::Result<Report> {
-    apply(admin_url, ca_pem, MIGRATIONS).await
+    connected(admin_url, ca_pem, async |client| migrate(client, MIGRATIONS).await).await
 }
 
 /// [`run`] with other files than this release's: what an earlier one applied, or a later one will.
@@ -57,17 +71,43 @@ pub async fn run_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::Resul
 /// # Errors
 /// As [`run`].
 pub async fn run_files(admin_url: &str, files: &[(&str, &str)]) -> anyhow::Result<Report> {
-    apply(admin_url, None, files).await
+    connected(admin_url, None, async |client| migrate(client, files).await).await
 }
 
-async fn apply(admin_url: &str, ca_pem: Option<&str>, files: &[(&str, &str)]) -> anyhow::Result<Report> {
+/// What [`run_with_ca`] would apply. Writes nothing, takes no lock, and needs no role that is not there yet.
+///
+/// # Errors
+/// When the database cannot be reached or its history cannot be read.
+pub async fn pending_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::Result<Report> {
+    connected(admin_url, ca_pem, pending).await
+}
+
+async fn connected(
+    admin_url: &str,
+    ca_pem: Option<&str>,
+    work: impl AsyncFnOnce(&mut Client) -> anyhow::Result<Report>,
+) -> anyhow::Result<Report> {
     let config: tokio_postgres::Config = admin_url.parse().context("DATABASE_ADMIN_URL is not a PostgreSQL address")?;
     let (mut client, connection) = config.connect(connector(ca_pem)).await.context("connecting to the database")?;
     let driver = tokio::spawn(connection);
-    let outcome = migrate(&mut client, files).await;
+    let outcome = work(&mut client).await;
     drop(client);
     driver.await.ok();
     outcome
+}
+
+async fn pending(client: &mut Client) -> anyhow::Result<Report> {
+    let is_new = client.query_one("SELECT to_regclass($1) IS NULL", &[&HISTORY]).await.context("looking for the history")?.get(0);
+    let applied: Vec<i32> = if is_new {
+        Vec::new()
+    } else {
+        client.batch_execute("SET ROLE runaway_owner").await.context("becoming the owner of the tables")?;
+        let rows = client.query(&format!("SELECT version::int4 FROM {HISTORY}"), &[]).await.context("reading the history")?;
+        rows.iter().map(|row| row.get(0)).collect()
+    };
+    let is_pending = |name: &&str| number(name).is_ok_and(|number| !applied.contains(&number));
+    let pending = MIGRATIONS.iter().map(|(name, _)| *name).filter(is_pending).map(str::to_owned).collect();
+    Ok(Report { pending, applied: Vec::new() })
 }
 
 async fn migrate(client: &mut Client, files: &[(&str, &str)]) -> anyhow::Result<Report> {
@@ -78,14 +118,18 @@ async fn migrate(client: &mut Client, files: &[(&str, &str)]) -> anyhow::Result<
     client.batch_execute("SET ROLE runaway_owner; SET row_security = off").await.context("becoming the owner of the tables")?;
     let migrations = files.iter().map(|(name, sql)| numbered(name, sql)).collect::<anyhow::Result<Vec<_>>>()?;
     let mut runner = Runner::new(&migrations);
-    runner.set_migration_table_name("runaway_migrations");
+    runner.set_migration_table_name(HISTORY);
     let report = runner.run_async(client).await.context("applying a migration")?;
-    Ok(Report { applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
+    Ok(Report { pending: Vec::new(), applied: report.applied_migrations().iter().map(ToString::to_string).collect() })
 }
 
 /// `0001_athletes` in the form the runner reads, `V1__athletes`.
 fn numbered(name: &str, sql: &str) -> anyhow::Result<Migration> {
-    let (number, words) = name.split_once('_').context("a migration's name is NNNN_name")?;
-    let number: u32 = number.parse().context("a migration's name begins with its number")?;
-    Ok(Migration::unapplied(&format!("V{number}__{words}"), sql)?)
+    let (_, words) = name.split_once('_').context("a migration's name is NNNN_name")?;
+    Ok(Migration::unapplied(&format!("V{}__{words}", number(name)?), sql)?)
+}
+
+fn number(name: &str) -> anyhow::Result<i32> {
+    let digits = name.split('_').next().unwrap_or_default();
+    digits.parse().context("a migration's name begins with its number")
 }

@@ -19,6 +19,8 @@ pub mod marks;
 pub mod mixer;
 pub mod process;
 pub mod queue;
+pub mod recorded;
+pub mod replay;
 pub mod runtime;
 pub mod traveller;
 pub mod wire;

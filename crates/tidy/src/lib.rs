@@ -12,6 +12,7 @@
 
 pub mod documents;
 pub mod operation;
+pub mod parameters;
 pub mod permissions;
 pub mod rules;
 pub mod scale;

@@ -25,6 +25,7 @@ mod pool;
 pub mod rate_budget;
 pub mod request_limits;
 pub mod sealed_values;
+pub mod status;
 pub mod strava_events;
 pub mod strava_tokens;
 pub mod sweep;
