@@ -12,7 +12,6 @@
 
 pub mod documents;
 pub mod operation;
-pub mod parameters;
 pub mod permissions;
 pub mod rules;
 pub mod scale;

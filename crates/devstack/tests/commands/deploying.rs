@@ -33,7 +33,7 @@ fn built() -> Clone {
 
 /// The parameters, and a value for each that the template asks for beside them.
 fn with_required(clone: &Clone) -> String {
-    let known = tidy::parameters::parameters(&fs::read_to_string(clone.path("template.yaml")).unwrap()).unwrap();
+    let known = tidy::stack::Stack::parse(&fs::read_to_string(clone.path("template.yaml")).unwrap()).unwrap().parameters;
     let further = known.iter().filter(|p| p.default.is_none() && !PARAMETERS.contains(&format!("\n{}=", p.name)));
     further.fold(PARAMETERS.to_owned(), |text, parameter| format!("{text}{}=value\n", parameter.name))
 }
