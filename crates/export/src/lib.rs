@@ -111,8 +111,8 @@ enum Sent {
     InPart(Sender),
 }
 
-/// Sends the archive. One that breaks off ends in an error of the stream and without its table of contents, so that
-/// nobody takes it for a whole one.
+/// Sends the archive. One that breaks off ends without its table of contents, so that nobody takes it for a whole one:
+/// the error in which its stream ends does not reach the caller through every gateway.
 async fn send(
     request_id: String,
     mut sender: Sender,
