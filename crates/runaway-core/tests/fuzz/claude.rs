@@ -14,7 +14,7 @@ use testkit::fuzz::{MARK, check, damaged, json, pieces, text};
 use testkit::{Canned, CannedServer};
 use tokio::time::Instant;
 
-const CASES: u32 = 96;
+const CASES: u32 = 24;
 /// Less than the first pause before another try: nothing here is tried again.
 const TIME: Duration = Duration::from_millis(450);
 

@@ -8,7 +8,7 @@ use runaway_core::queue::{JournalMessage, SyncMessage, partial_failures};
 use testkit::fuzz::{MARK, check, damaged, json, text};
 use uuid::Uuid;
 
-const CASES: u32 = 256;
+const CASES: u32 = 128;
 
 fn sync_message() -> impl Strategy<Value = SyncMessage> {
     (any::<u128>(), any::<bool>()).prop_map(|(bits, is_job)| {

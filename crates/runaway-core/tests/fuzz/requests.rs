@@ -9,7 +9,7 @@ use testkit::fuzz::{MARK, check, damaged, json, mutated, text};
 use url::Url;
 use uuid::Uuid;
 
-const CASES: u32 = 192;
+const CASES: u32 = 48;
 /// The largest body a function reads.
 const BODY_BYTES_MAX: usize = 64 * 1024;
 

@@ -12,7 +12,7 @@ use secrecy::ExposeSecret as _;
 use testkit::fuzz::{MARK, check, text};
 use url::Url;
 
-const CASES: u32 = 256;
+const CASES: u32 = 32;
 const CONNECTIONS_MAX: usize = 1;
 
 /// A value that some setting may want, or none does.

@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::strava::{ATHLETE, detailed, object, raw};
 
-const CASES: u32 = 24;
+const CASES: u32 = 8;
 const TOKEN_TTL_S: i64 = 6 * 3600;
 
 async fn world() -> World {

@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 use testkit::activity::shapes;
 use testkit::fuzz::{MARK, check, damaged, json, mutated, text};
 
-const CASES: u32 = 256;
+const CASES: u32 = 64;
 pub(super) const ATHLETE: i64 = 4711;
 /// The bounds that a readable activity keeps.
 const METRES_MAX: f64 = 1e9;

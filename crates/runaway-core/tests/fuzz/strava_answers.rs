@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use testkit::fuzz::{MARK, check, damaged, json, mutated, pieces, text};
 use testkit::{Canned, CannedServer};
 
-const CASES: u32 = 96;
+const CASES: u32 = 32;
 const BOUNDS: ListBounds = ListBounds { after_s: None, before_s: None, per_page: 200 };
 const STREAMS: [&str; 6] = ["time", "distance", "heartrate", "watts", "latlng", "altitude"];
 

@@ -7,7 +7,7 @@ use runaway_core::vault::{Purpose, Vault, VaultError};
 use secrecy::{ExposeSecret as _, SecretString};
 use testkit::fuzz::{MARK, check, damaged, text};
 
-const CASES: u32 = 256;
+const CASES: u32 = 128;
 
 fn purpose() -> impl Strategy<Value = Purpose> {
     prop_oneof![Just(Purpose::StravaAccessToken), Just(Purpose::StravaRefreshToken)]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use runaway_core::domain::{ListedActivity, NextPage, Walk, WalkStep};
 use testkit::fuzz::check;
 
-const CASES: u32 = 256;
+const CASES: u32 = 128;
 /// Seconds in which activities begin: so few that they meet.
 const SECONDS: i64 = 25;
 

@@ -8,7 +8,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value, json};
 use testkit::fuzz::{MARK, check, damaged, json, mutated, text};
 
-const CASES: u32 = 256;
+const CASES: u32 = 128;
 const FIELDS: [&str; 7] = ["object_type", "object_id", "aspect_type", "owner_id", "subscription_id", "event_time", "updates"];
 
 fn event() -> impl Strategy<Value = Map<String, Value>> {

@@ -107,6 +107,11 @@ impl FakeClaude {
         self.state().requests.clone()
     }
 
+    /// The same, which it then forgets: a test of many requests keeps the newest only.
+    pub fn take_requests(&self) -> Vec<Value> {
+        std::mem::take(&mut self.state().requests)
+    }
+
     /// What the real Claude would not have understood.
     pub fn unexpected(&self) -> Vec<String> {
         self.state().unexpected.clone()

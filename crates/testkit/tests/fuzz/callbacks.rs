@@ -11,7 +11,7 @@ use url::Url;
 use crate::functions::ATHLETE;
 use crate::{quiet_world, with_history};
 
-const CASES: u32 = 24;
+const CASES: u32 = 12;
 const REASONS: [&str; 6] = ["access_denied", "missing_scope", "state_invalid", "already_linked", "exchange_failed", "upstream_unavailable"];
 
 /// A parameter: the right one, another, or none.

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::functions::ATHLETE;
 use crate::{quiet_world, with_history};
 
-const CASES: u32 = 40;
+const CASES: u32 = 24;
 const TOKEN_TTL_S: i64 = 6 * 3600;
 const FUNCTIONS: [&str; 9] =
     ["strava-auth", "oauth-callback", "sync-beta", "job-status", "strava-webhook", "disconnect", "delete-account", "journal", "chat"];

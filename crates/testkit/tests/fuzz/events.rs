@@ -11,7 +11,7 @@ use uuid::Uuid;
 use crate::functions::ATHLETE;
 use crate::{quiet_world, with_history};
 
-const CASES: u32 = 32;
+const CASES: u32 = 16;
 
 fn in_a_minute() -> SystemTime {
     SystemTime::now() + Duration::from_secs(60)
