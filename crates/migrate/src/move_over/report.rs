@@ -49,7 +49,11 @@ pub(super) async fn lines(client: &Client, shape: &Shape, sources: &Sources) -> 
         );
         let number: i64 = client.query_one(&sql, &[]).await.context("counting athletes without a token")?.get(0);
         if number > 0 {
-            lines.push(Line { table: "athletes".to_owned(), fate: "  of these connected without a token: they connect again".to_owned(), number });
+            lines.push(Line {
+                table: "athletes".to_owned(),
+                fate: "  of these connected without a token: they connect again".to_owned(),
+                number,
+            });
         }
     }
     for table in shape.tables().filter(|table| !OWN_TABLES.contains(table)) {

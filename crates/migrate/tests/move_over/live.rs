@@ -35,21 +35,16 @@ async fn live_tables_move_views_and_functions_leave_the_public_and_numbers_becom
     assert!(comparisons.iter().all(Comparison::is_equal), "{comparisons:#?}");
     let mut athletes = fates(&moved, "athletes");
     assert_eq!(athletes.remove("columns kept without a home: email, health_consent_status"), Some(2), "{athletes:?}");
-    assert_eq!(athletes, expected(&[
-        ("moved", 4),
-        ("kept: never connected to Strava", 1),
-        ("  of these connected without a token: they connect again", 1),
-    ]));
+    assert_eq!(
+        athletes,
+        expected(&[("moved", 4), ("kept: never connected to Strava", 1), ("  of these connected without a token: they connect again", 1),])
+    );
     let mut activities = fates(&moved, "activities");
     assert_eq!(activities.remove("columns kept without a home: calories, splits"), Some(2), "{activities:?}");
     assert_eq!(activities, expected(&[("moved", 2), ("kept: no sport", 1), ("kept: of an athlete who is not moved", 1)]));
     assert_eq!(fates(&moved, "conversations"), expected(&[("kept: no home for this table", 1)]));
     let tokens = fates(&moved, "strava_tokens, athletes, oauth_tokens (tokens)");
-    assert_eq!(tokens, expected(&[
-        ("moved", 2),
-        ("kept: of an athlete who has disconnected", 1),
-        ("kept: no refresh token", 1),
-    ]));
+    assert_eq!(tokens, expected(&[("moved", 2), ("kept: of an athlete who has disconnected", 1), ("kept: no refresh token", 1),]));
 
     let is = async |sql: &str| assert_eq!(database.count(&format!("SELECT count(*) FROM {sql}")).await, 1, "{sql}");
     is("activities WHERE id = 1 AND athlete_id = 4711 AND type = 'TrailRun' AND local_date = '2026-01-05' AND description IS NULL").await;
