@@ -68,6 +68,7 @@ struct Day {
     rows: f64,
     model_tokens: f64,
     model_dollars: f64,
+    week_dollars: f64,
     sync_s: f64,
     bytes_stored_at_first: f64,
     bytes_a_year: f64,
@@ -110,9 +111,8 @@ impl Day {
             queue_messages: worked_off + weeks,
             rows: announcements + activities * get("rows_per_activity")? + messages * get("rows_per_message")? + 3.0 + 2.0 * weeks,
             model_tokens: messages * (cached + read + written) + weeks * (week_read + week_written),
-            model_dollars: (messages * (cached * price_cached + read * price_in + written * price_out)
-                + weeks * (week_read * price_in + week_written * price_out))
-                / MILLION,
+            model_dollars: messages * (cached * price_cached + read * price_in + written * price_out) / MILLION,
+            week_dollars: weeks * (week_read * price_in + week_written * price_out) / MILLION,
             sync_s: (announcements + activities) * get("seconds_event")? + get("seconds_sweep")?,
             bytes_stored_at_first: get("athlete_bytes")? + history * per_activity,
             bytes_a_year: 365.0 * activities * per_activity,
@@ -138,10 +138,17 @@ pub fn tables(inputs: &Inputs) -> anyhow::Result<String> {
     let (small, large) = (get("price_server_small")?, get("price_server_large")?);
     let servers = gb.map(|gb| (gb / per_server).ceil());
     let server_dollars = gb.map(|gb| if gb <= one_small { small } else { (gb / per_server).ceil() * large });
+    let per_environment = get("connections_per_environment")?;
+    let over = |values: [f64; SIZES.len()], name: &str| anyhow::Ok(get(name).map(|limit| values.map(|value| value / limit))?);
     let hours = |seconds: f64, at_once: f64| each(&|n| n * seconds / at_once / 3_600.0);
-    let limits: [Line; 11] = [
+    let environments = each(&|n| n * day.environments * peak);
+    let connections = environments.map(|at_once| at_once * per_environment);
+    let rows = each(&|n| n * day.rows / DAY_S * peak);
+    let quarter = each(&|n| n * day.strava_calls / WINDOWS * peak);
+    let limits: [Line; 15] = [
         ("reads of Strava a day", "calls", each(&|n| n * day.strava_calls)),
-        ("reads of Strava in a quarter hour, at the peak", "calls", each(&|n| n * day.strava_calls / WINDOWS * peak)),
+        ("reads of Strava in a quarter hour, at the peak", "calls", quarter),
+        ("  of what a new application may read", "times", over(quarter, "strava_short_default")?),
         (
             "days until all first syncs are through, with ten times the daily reads allowed",
             "days",
@@ -150,34 +157,36 @@ pub fn tables(inputs: &Inputs) -> anyhow::Result<String> {
         ("a day's syncs and events, with the processors of the template", "hours", hours(day.sync_s, get("sync_concurrency")?)),
         ("a week's entries, with the writers of the template", "hours", hours(get("seconds_week")?, get("journal_concurrency")?)),
         ("requests at the gateway, at the peak", "a second", each(&|n| n * day.api_requests / DAY_S * peak)),
-        ("environments of functions at once, at the peak", "", each(&|n| n * day.environments * peak)),
-        (
-            "connections to PostgreSQL, at the peak",
-            "",
-            each(&|n| n * day.environments * peak * inputs.get("connections_per_environment").unwrap_or(1.0)),
-        ),
-        ("rows written, at the peak", "a second", each(&|n| n * day.rows / DAY_S * peak)),
+        ("environments of functions at once, at the peak", "", environments),
+        ("  of what AWS allows at first", "times", over(environments, "lambda_concurrency_default")?),
+        ("connections to PostgreSQL, at the peak", "", connections),
+        ("  of what one small server bears", "times", over(connections, "connections_one_server")?),
+        ("rows written, at the peak", "a second", rows),
+        ("  of what one server writes", "times", over(rows, "rows_per_second_one_server")?),
         ("stored after a year, with indexes", "GB", gb),
         ("servers of 2 TB", "", servers),
     ];
+    let price_storage = get("price_storage_gb")?;
     let costs: [Line; 7] = [
         ("Lambda: time", "$ a month", month(day.gb_s * get("price_lambda_gb_s")?)),
         ("Lambda: requests", "$ a month", month(day.invocations * get("price_lambda_request")?)),
         ("API Gateway", "$ a month", month(day.api_requests * get("price_api_request")?)),
         ("SQS", "$ a month", month(day.queue_messages * get("sqs_requests_per_message")? * get("price_sqs_request")?)),
         ("PostgreSQL: servers", "$ a month", server_dollars),
-        ("PostgreSQL: storage", "$ a month", gb.map(|gb| gb * inputs.get("price_storage_gb").unwrap_or_default())),
+        ("PostgreSQL: storage", "$ a month", gb.map(|gb| gb * price_storage)),
         ("logs", "$ a month", month(day.invocations * get("log_bytes_per_invocation")? / GB * get("price_log_gb")?)),
     ];
     let aws = each_sum(&costs);
-    let model = month(day.model_dollars);
+    let model = month(day.model_dollars + day.week_dollars);
+    let batched = month(day.model_dollars + day.week_dollars * (1.0 - get("batch_discount")?));
     let mut text = String::new();
     per_athlete(&mut text, &day, inputs)?;
     table(&mut text, "What so many athletes bring about", &limits)?;
     table(&mut text, "What that costs", &costs)?;
-    let sums: [Line; 4] = [
+    let sums: [Line; 5] = [
         ("AWS together", "$ a month", aws),
         ("Claude, for everybody and without allowance", "$ a month", model),
+        ("  with the weeks in batches", "$ a month", batched),
         ("AWS for one athlete", "$ a year", [0, 1].map(|n| aws[n] / SIZES[n] * 12.0)),
         ("Claude for one athlete", "$ a year", [0, 1].map(|n| model[n] / SIZES[n] * 12.0)),
     ];
@@ -205,7 +214,7 @@ fn per_athlete(text: &mut String, day: &Day, inputs: &Inputs) -> anyhow::Result<
         ("bytes stored with the first sync", number(day.bytes_stored_at_first)),
         ("bytes more a year", number(day.bytes_a_year)),
         ("model tokens a day", number(day.model_tokens)),
-        ("$ of model tokens a month", number(day.model_dollars * MONTH_DAYS)),
+        ("$ of model tokens a month", number((day.model_dollars + day.week_dollars) * MONTH_DAYS)),
     ];
     writeln!(text, "### One athlete\n\n| | |\n|---|--:|")?;
     for (what, value) in facts {
@@ -273,6 +282,15 @@ mod tests {
     fn numbers_have_three_digits_that_count() {
         let written = [0.0, 0.012_345, 1.0, 12.345, 123.4, 1234.0, 9_999.0, 12_345_678.0].map(number);
         assert_eq!(written, ["0", "0.0123", "1.00", "12.3", "123", "1,230", "10,000", "12,300,000"]);
+    }
+
+    #[test]
+    fn every_input_is_used() -> anyhow::Result<()> {
+        let inputs = Inputs::parse(include_str!("../../../docs/scale/inputs.yaml"))?;
+        for name in inputs.0.keys() {
+            assert!(include_str!("scale.rs").contains(&format!("\"{name}\"")), "{name} is not used");
+        }
+        Ok(())
     }
 
     #[test]
