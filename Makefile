@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults bench check token webhook dead-letters format prerequisites binaries
+.PHONY: help demo dev test faults attacks bench check token webhook dead-letters format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -16,6 +16,9 @@ test: binaries ## All tests, beside a fresh PostgreSQL and an SQS-protocol serve
 
 faults: binaries ## Break things on purpose and write what came of it to docs/faults.md
 	@FAULTS_WRITE=1 exec target/debug/devstack test --test faults
+
+attacks: binaries ## Attack the running functions and the tables, and write the count of it to docs/security.md
+	@ATTACKS_WRITE=1 exec target/debug/devstack test --test attacks --test row_security
 
 bench: binaries ## What a question to the coach takes, with 1,000 and with 100,000 activities
 	@exec target/debug/devstack bench
