@@ -1,6 +1,6 @@
 # The only entry points; CI calls the same.
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test faults fuzz bench bench-start docs check build deploy secrets migrate status logs token webhook dead-letters reseal move-over scale format prerequisites binaries
+.PHONY: help demo dev test faults attacks fuzz bench bench-start docs check build deploy secrets migrate status logs token webhook dead-letters reseal move-over scale format prerequisites binaries
 
 help: ## Say what can be done
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' $(MAKEFILE_LIST)
@@ -19,6 +19,9 @@ faults: binaries ## Break things on purpose and write what came of it to docs/fa
 
 fuzz: binaries ## Hold properties against invented input from outside: make fuzz SECONDS=600
 	@exec target/debug/devstack fuzz "$(or $(SECONDS),600)"
+
+attacks: binaries ## Attack the running functions and the tables, and write the count of it to docs/security.md
+	@ATTACKS_WRITE=1 exec target/debug/devstack test --test attacks --test row_security
 
 bench: binaries ## What a question to the coach takes, with 1,000 and with 100,000 activities
 	@exec target/debug/devstack bench

@@ -5,9 +5,11 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::queue::batch;
-use testkit::runtime::Invocation;
+use testkit::runtime::{Answer, Process, RuntimeApi};
 use testkit::{World, emf};
 use uuid::Uuid;
+
+const FUNCTION: &str = "sync-processor";
 
 #[tokio::test]
 async fn lines_with_metrics_are_written_before_the_answer_and_whatever_the_log_leaves_out() {
@@ -16,8 +18,10 @@ async fn lines_with_metrics_are_written_before_the_answer_and_whatever_the_log_l
     let environment = [world.environment().as_slice(), &[("AWS_LAMBDA_LOG_LEVEL", "off".to_owned())]].concat();
     let event = batch(&["nonsense".to_owned()]);
     let binary = Path::new(env!("CARGO_BIN_EXE_sync-processor"));
-    let invocation = Invocation::start_printing(binary, &environment, event, File::create(&path).unwrap()).await;
-    assert_eq!(invocation.answer().await, json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
+    let api = RuntimeApi::start().await;
+    let process = Process::start_printing(binary, FUNCTION, &api, &environment, File::create(&path).unwrap());
+    let Answer::Whole(answer) = api.invoke(FUNCTION, event).await else { panic!("no answer") };
+    assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
     // After its answer Lambda may freeze the process at any moment.
     let printed = read_to_string(&path).unwrap();
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -27,6 +31,8 @@ async fn lines_with_metrics_are_written_before_the_answer_and_whatever_the_log_l
     for name in ["Failures", "Requests", "RequestDuration", "DatabaseRoundTrips"] {
         assert!(names.iter().any(|known| known == name), "{name} in {names:?}");
     }
-    assert!(lines.iter().all(|line| line["request_id"] == "00000000-0000-0000-0000-000000000001" && line["message.id"] == "m0"));
+    let invocation = lines[0]["request_id"].as_str().unwrap();
+    assert!(lines.iter().all(|line| line["request_id"] == invocation && line["message.id"] == "m0"));
+    drop(process);
     world.assert_in_order(&[]).await;
 }

@@ -1,10 +1,11 @@
-//! A sign-in: signs tokens with ES256 and serves its key set over HTTP.
+//! A sign-in: signs tokens with ES256 or RS256 and serves its key set over HTTP.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use aws_lc_rs::rand::SystemRandom;
-use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
+use aws_lc_rs::rsa::KeySize;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _, RSA_PKCS1_SHA256, RsaKeyPair};
 use axum::extract::State;
 use axum::routing::get;
 use axum::{Json, Router};
@@ -19,9 +20,64 @@ pub const AUDIENCE: &str = "authenticated";
 /// How long its tokens live, seconds.
 const TOKEN_TTL_S: i64 = 3600;
 
+enum Pair {
+    Ec(EcdsaKeyPair),
+    Rsa(RsaKeyPair),
+}
+
 struct SigningKey {
     kid: String,
-    pair: EcdsaKeyPair,
+    pair: Pair,
+}
+
+impl SigningKey {
+    fn new(pair: Pair) -> Self {
+        let mut key = Self { kid: String::new(), pair };
+        let fingerprint = runaway_core::vault::fingerprint(key.public());
+        key.kid = URL_SAFE_NO_PAD.encode(&fingerprint[..9]);
+        key
+    }
+
+    fn algorithm(&self) -> &'static str {
+        match self.pair {
+            Pair::Ec(_) => "ES256",
+            Pair::Rsa(_) => "RS256",
+        }
+    }
+
+    /// An uncompressed point, or an `RSAPublicKey` in DER.
+    fn public(&self) -> &[u8] {
+        match &self.pair {
+            Pair::Ec(pair) => pair.public_key().as_ref(),
+            Pair::Rsa(pair) => pair.public_key().as_ref(),
+        }
+    }
+
+    fn sign(&self, text: &[u8]) -> Vec<u8> {
+        match &self.pair {
+            Pair::Ec(pair) => pair.sign(&SystemRandom::new(), text).expect("a signature").as_ref().to_vec(),
+            Pair::Rsa(pair) => {
+                let mut signature = vec![0; pair.public_modulus_len()];
+                pair.sign(&RSA_PKCS1_SHA256, &SystemRandom::new(), text, &mut signature).expect("a signature");
+                signature
+            }
+        }
+    }
+
+    /// The key as a key set shows it.
+    fn shown(&self) -> Value {
+        let (public, part) = (self.public(), |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes));
+        let mut key = match self.pair {
+            // The point: 4, x, y.
+            Pair::Ec(_) => json!({"kty": "EC", "crv": "P-256", "x": part(&public[1..33]), "y": part(&public[33..65])}),
+            // The sequence of 2,048 bits and an exponent of three bytes: nine bytes of lengths, n, two bytes of length, e.
+            Pair::Rsa(_) => json!({"kty": "RSA", "n": part(&public[9..265]), "e": part(&public[267..270])}),
+        };
+        key["alg"] = json!(self.algorithm());
+        key["use"] = json!("sig");
+        key["kid"] = json!(self.kid);
+        key
+    }
 }
 
 struct Inner {
@@ -46,9 +102,7 @@ pub fn new_key() -> Vec<u8> {
 }
 
 fn signing_key(pkcs8: &[u8]) -> SigningKey {
-    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).expect("a P-256 key in PKCS#8");
-    let public = runaway_core::vault::fingerprint(pair.public_key().as_ref());
-    SigningKey { kid: URL_SAFE_NO_PAD.encode(&public[..9]), pair }
+    SigningKey::new(Pair::Ec(EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pkcs8).expect("a P-256 key in PKCS#8")))
 }
 
 impl TokenIssuer {
@@ -88,6 +142,23 @@ impl TokenIssuer {
         self.0.keys.lock().unwrap().push(signing_key(&new_key()));
     }
 
+    /// The same with an RSA key.
+    pub fn rotate_to_rsa(&self) {
+        let pair = RsaKeyPair::generate(KeySize::Rsa2048).expect("a key");
+        self.0.keys.lock().unwrap().push(SigningKey::new(Pair::Rsa(pair)));
+    }
+
+    /// Takes the newest key out of the key set; the one before signs again.
+    pub fn withdraw(&self) {
+        self.0.keys.lock().unwrap().pop();
+    }
+
+    /// The key set as it is served.
+    pub fn key_set(&self) -> Value {
+        let keys: Vec<Value> = self.0.keys.lock().unwrap().iter().map(SigningKey::shown).collect();
+        json!({ "keys": keys })
+    }
+
     /// A valid token for a user.
     pub fn token(&self, user_id: Uuid) -> String {
         self.sign(&self.header(), &self.claims(user_id))
@@ -95,7 +166,9 @@ impl TokenIssuer {
 
     /// The header of a valid token.
     pub fn header(&self) -> Value {
-        json!({"alg": "ES256", "typ": "JWT", "kid": self.0.keys.lock().unwrap().last().expect("a key").kid})
+        let keys = self.0.keys.lock().unwrap();
+        let key = keys.last().expect("a key");
+        json!({"alg": key.algorithm(), "typ": "JWT", "kid": key.kid})
     }
 
     /// The claims of a valid token.
@@ -108,8 +181,7 @@ impl TokenIssuer {
     pub fn sign(&self, header: &Value, claims: &Value) -> String {
         let text = unsigned(header, claims);
         let keys = self.0.keys.lock().unwrap();
-        let signature = keys.last().expect("a key").pair.sign(&SystemRandom::new(), text.as_bytes()).expect("a signature");
-        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature.as_ref()))
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(keys.last().expect("a key").sign(text.as_bytes())))
     }
 
     /// A token signed with HS256 and the public key's bytes as the secret: the classic confusion of algorithms.
@@ -118,7 +190,7 @@ impl TokenIssuer {
         header["alg"] = json!("HS256");
         let text = unsigned(&header, claims);
         let keys = self.0.keys.lock().unwrap();
-        let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, keys.last().expect("a key").pair.public_key().as_ref());
+        let secret = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, keys.last().expect("a key").public());
         format!("{text}.{}", URL_SAFE_NO_PAD.encode(aws_lc_rs::hmac::sign(&secret, text.as_bytes()).as_ref()))
     }
 }
@@ -130,15 +202,5 @@ pub fn unsigned(header: &Value, claims: &Value) -> String {
 
 async fn key_set(State(inner): State<Arc<Inner>>) -> Json<Value> {
     inner.fetches.fetch_add(1, Ordering::Relaxed);
-    let keys = inner.keys.lock().unwrap();
-    let keys: Vec<Value> = keys
-        .iter()
-        .map(|key| {
-            // An uncompressed point: 4, x, y.
-            let point = key.pair.public_key().as_ref();
-            let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..65]));
-            json!({"kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key.kid, "x": x, "y": y})
-        })
-        .collect();
-    Json(json!({ "keys": keys }))
+    Json(TokenIssuer(inner).key_set())
 }

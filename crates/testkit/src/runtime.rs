@@ -1,115 +1,235 @@
-//! A Lambda function as a real process: the built binary, given one event by a small Runtime API, and killed from
-//! outside wherever a test holds it.
+//! Lambda functions as real processes: the built binaries, fed with events by a small Runtime API, and killed from
+//! outside wherever a test holds them.
 
+use std::collections::HashMap;
+use std::io::Read as _;
 use std::path::Path as FilePath;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::{get, post};
+use futures_util::StreamExt as _;
 use serde_json::Value;
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use uuid::Uuid;
 
-/// How long the function is told to have.
+/// How long a function is told to have.
 const DEADLINE: Duration = Duration::from_secs(300);
+/// Lambda's limit for an answer that comes in one piece.
+const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
+/// Pieces of a streamed answer that wait for their reader.
+const PIECES_MAX: usize = 16;
+
+/// What a function answered.
+#[derive(Debug)]
+pub enum Answer {
+    /// All at once.
+    Whole(Bytes),
+    /// Piece by piece, as they come.
+    Streamed(mpsc::Receiver<Bytes>),
+    /// The function reported an error instead.
+    Failed(String),
+}
+
+type Invoked = (String, Value);
+
+struct Queue {
+    sender: mpsc::UnboundedSender<Invoked>,
+    /// Several processes of a function wait for its events.
+    receiver: Arc<AsyncMutex<mpsc::UnboundedReceiver<Invoked>>>,
+}
 
 #[derive(Default)]
 struct Inner {
-    event: Mutex<Option<Value>>,
-    answer: Mutex<Option<Value>>,
-    answered: Notify,
+    /// By the function's name.
+    queues: Mutex<HashMap<String, Queue>>,
+    /// Who waits for an answer, by the invocation's id.
+    waiting: Mutex<HashMap<String, oneshot::Sender<Answer>>>,
 }
 
-/// A running function with one invocation.
-pub struct Invocation {
-    child: Child,
-    inner: Arc<Inner>,
-}
-
-impl std::fmt::Debug for Invocation {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Invocation").field("process", &self.child.id()).finish_non_exhaustive()
+impl Inner {
+    fn with_queue<T>(&self, function: &str, use_it: impl FnOnce(&Queue) -> T) -> T {
+        let mut queues = self.queues.lock().unwrap();
+        let queue = queues.entry(function.to_owned()).or_insert_with(|| {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            Queue { sender, receiver: Arc::new(AsyncMutex::new(receiver)) }
+        });
+        use_it(queue)
     }
 }
 
-impl Invocation {
-    /// Starts the binary with these variables and hands it the event.
-    pub async fn start(binary: &FilePath, environment: &[(&'static str, String)], event: Value) -> Self {
-        Self::start_printing(binary, environment, event, Stdio::null()).await
+/// A Runtime API for any number of functions, each with any number of processes.
+#[derive(Clone)]
+pub struct RuntimeApi {
+    inner: Arc<Inner>,
+    port: u16,
+}
+
+impl std::fmt::Debug for RuntimeApi {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RuntimeApi").field("port", &self.port).finish_non_exhaustive()
+    }
+}
+
+impl RuntimeApi {
+    /// Starts on a free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the Runtime API");
+        let (inner, port) = (Arc::<Inner>::default(), listener.local_addr().expect("the port").port());
+        let router = Router::new()
+            .route("/{function}/2018-06-01/runtime/invocation/next", get(next))
+            .route("/{function}/2018-06-01/runtime/invocation/{id}/{outcome}", post(outcome))
+            .with_state(inner.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        Self { inner, port }
+    }
+
+    /// Hands an event to the next free process of the function and waits for its answer, or for its answer's beginning.
+    pub async fn invoke(&self, function: &str, event: Value) -> Answer {
+        let (id, (sender, receiver)) = (Uuid::new_v4().to_string(), oneshot::channel());
+        self.inner.waiting.lock().unwrap().insert(id.clone(), sender);
+        self.inner.with_queue(function, |queue| queue.sender.send((id, event)).expect("the queue"));
+        receiver.await.unwrap_or_else(|_| Answer::Failed("the answer broke off".to_owned()))
+    }
+}
+
+async fn next(State(inner): State<Arc<Inner>>, Path(function): Path<String>) -> Response {
+    let receiver = inner.with_queue(&function, |queue| queue.receiver.clone());
+    let Some((id, event)) = receiver.lock().await.recv().await else { return std::future::pending().await };
+    let deadline = SystemTime::now() + DEADLINE;
+    let deadline_ms = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_millis();
+    let headers = [
+        ("lambda-runtime-aws-request-id", id),
+        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
+        ("lambda-runtime-invoked-function-arn", format!("arn:aws:lambda:eu-west-1:000000000000:function:{function}")),
+        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".to_owned()),
+    ];
+    (headers, axum::Json(event)).into_response()
+}
+
+async fn outcome(
+    State(inner): State<Arc<Inner>>,
+    Path((_, id, outcome)): Path<(String, String, String)>,
+    headers: HeaderMap,
+    body: Body,
+) -> StatusCode {
+    let Some(waiting) = inner.waiting.lock().unwrap().remove(&id) else { return StatusCode::BAD_REQUEST };
+    if outcome == "response" && headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming") {
+        let (sender, receiver) = mpsc::channel(PIECES_MAX);
+        waiting.send(Answer::Streamed(receiver)).ok();
+        let mut pieces = body.into_data_stream();
+        // Read to its end even where nobody listens any more: the function finishes its work.
+        while let Some(Ok(piece)) = pieces.next().await {
+            sender.send(piece).await.ok();
+        }
+        return StatusCode::ACCEPTED;
+    }
+    let body = to_bytes(body, ANSWER_BYTES_MAX).await.unwrap_or_default();
+    let failed = || Answer::Failed(String::from_utf8_lossy(&body).into_owned());
+    waiting.send(if outcome == "response" { Answer::Whole(body.clone()) } else { failed() }).ok();
+    StatusCode::ACCEPTED
+}
+
+/// A process of a function. Killed when it is dropped.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    log: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Process {
+    /// Starts the binary with these variables beside those of the test.
+    pub fn start(binary: &FilePath, function: &str, api: &RuntimeApi, environment: &[(&'static str, String)]) -> Self {
+        let (mut reader, writer) = std::io::pipe().expect("a pipe");
+        let process = Self::spawn(binary, function, api, environment, [writer.try_clone().expect("the pipe").into(), writer.into()]);
+        let written = process.log.clone();
+        std::thread::spawn(move || {
+            let mut piece = [0; 4096];
+            while let Ok(n @ 1..) = reader.read(&mut piece) {
+                written.lock().unwrap().extend_from_slice(&piece[..n]);
+            }
+        });
+        process
     }
 
     /// The same, with its standard output led elsewhere.
-    pub async fn start_printing(binary: &FilePath, environment: &[(&'static str, String)], event: Value, output: impl Into<Stdio>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the Runtime API");
-        let address = listener.local_addr().expect("the port").to_string();
-        let inner = Arc::new(Inner { event: Mutex::new(Some(event)), ..Inner::default() });
-        let router = Router::new()
-            .route("/2018-06-01/runtime/invocation/next", get(next))
-            .route("/2018-06-01/runtime/invocation/{id}/{outcome}", post(outcome))
-            .with_state(inner.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+    pub fn start_printing(
+        binary: &FilePath,
+        function: &str,
+        api: &RuntimeApi,
+        environment: &[(&'static str, String)],
+        output: impl Into<Stdio>,
+    ) -> Self {
+        Self::spawn(binary, function, api, environment, [output.into(), Stdio::null()])
+    }
+
+    fn spawn(binary: &FilePath, function: &str, api: &RuntimeApi, environment: &[(&'static str, String)], streams: [Stdio; 2]) -> Self {
+        let [output, errors] = streams;
         let child = Command::new(binary)
-            .env("AWS_LAMBDA_RUNTIME_API", address)
-            .env("AWS_LAMBDA_FUNCTION_NAME", "test")
+            .env("AWS_LAMBDA_RUNTIME_API", format!("http://127.0.0.1:{}/{function}", api.port))
+            .env("AWS_LAMBDA_FUNCTION_NAME", function)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(output)
-            .stderr(Stdio::null())
+            .stderr(errors)
             .spawn()
-            .expect("the built binary");
-        Self { child, inner }
+            .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.display()));
+        Self { child, log: Arc::default() }
     }
 
-    /// Waits for the function's answer.
-    pub async fn answer(&self) -> Value {
-        loop {
-            let answered = self.inner.answered.notified();
-            if let Some(answer) = self.inner.answer.lock().unwrap().take() {
-                return answer;
-            }
-            answered.await;
-        }
+    /// What it wrote to its log.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
 
-    /// Kills the process with SIGKILL. `true` where it was still alive and had not answered.
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the process").is_none()
+    }
+
+    /// Kills it with SIGKILL. `true` where it was still alive.
     pub fn kill(&mut self) -> bool {
-        let was_alive = self.child.try_wait().expect("the process").is_none();
+        let was_alive = self.is_running();
         self.child.kill().expect("killing the process");
         self.child.wait().expect("the end of the process");
-        was_alive && self.inner.answer.lock().unwrap().is_none()
+        was_alive
     }
 }
 
-impl Drop for Invocation {
+impl Drop for Process {
     fn drop(&mut self) {
         self.child.kill().ok();
         self.child.wait().ok();
     }
 }
 
-async fn next(State(inner): State<Arc<Inner>>) -> Response {
-    let event = inner.event.lock().unwrap().take();
-    let Some(event) = event else { return std::future::pending().await };
-    let deadline = SystemTime::now() + DEADLINE;
-    let deadline_ms = deadline.duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_millis();
-    let headers = [
-        ("lambda-runtime-aws-request-id", "00000000-0000-0000-0000-000000000001".to_owned()),
-        ("lambda-runtime-deadline-ms", deadline_ms.to_string()),
-        ("lambda-runtime-invoked-function-arn", "arn:aws:lambda:eu-west-1:000000000000:function:test".to_owned()),
-        ("lambda-runtime-trace-id", "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700".to_owned()),
-    ];
-    (headers, axum::Json(event)).into_response()
+/// A running function with one invocation.
+#[derive(Debug)]
+pub struct Invocation {
+    process: Process,
+    answer: JoinHandle<Answer>,
 }
 
-async fn outcome(State(inner): State<Arc<Inner>>, Path((_, outcome)): Path<(String, String)>, body: String) -> StatusCode {
-    assert_eq!(outcome, "response", "the function failed: {body}");
-    *inner.answer.lock().unwrap() = Some(serde_json::from_str(&body).unwrap_or_default());
-    inner.answered.notify_waiters();
-    StatusCode::ACCEPTED
+impl Invocation {
+    /// Starts the binary with these variables and hands it the event.
+    pub async fn start(binary: &FilePath, environment: &[(&'static str, String)], event: Value) -> Self {
+        let api = RuntimeApi::start().await;
+        let process = Process::start(binary, "test", &api, environment);
+        let answer = tokio::spawn(async move { api.invoke("test", event).await });
+        Self { process, answer }
+    }
+
+    /// Kills the process with SIGKILL. `true` where it was still alive and had not answered.
+    pub fn kill(&mut self) -> bool {
+        self.process.kill() && !self.answer.is_finished()
+    }
 }

@@ -97,11 +97,16 @@ impl World {
 
     /// What the functions read from their environment.
     pub fn settings(&self) -> Settings {
-        let claude = self.claude.iter().flat_map(|claude| claude.settings("strava"));
-        Settings::from_pairs(self.environment().into_iter().chain(claude))
+        Settings::from_pairs(self.variables())
     }
 
-    /// The same as variables, for a function that runs as a process of its own.
+    /// The same as variables, for functions that run as processes of their own.
+    pub fn variables(&self) -> Vec<(&'static str, String)> {
+        let claude = self.claude.iter().flat_map(|claude| claude.settings("strava"));
+        self.environment().into_iter().chain(claude).collect()
+    }
+
+    /// The variables of a function that has no model.
     pub fn environment(&self) -> [(&'static str, String); 16] {
         [
             ("DATABASE_URL", self.database.app_url()),

@@ -19,3 +19,4 @@ pub mod sources;
 pub mod stack;
 pub mod supply_chain;
 pub mod template;
+pub mod trust;

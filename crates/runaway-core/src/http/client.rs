@@ -13,8 +13,10 @@ pub fn tls_config(roots: Arc<RootCertStore>) -> ClientConfig {
     builder.with_root_certificates(roots).with_no_client_auth()
 }
 
-/// An HTTP client that gives up after `timeout`.
+/// An HTTP client that gives up after `timeout` and follows no redirect: what it sends holds secrets, and what it asks
+/// for decides who is let in.
 pub fn client_builder(timeout: Duration) -> reqwest::ClientBuilder {
     let roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
-    reqwest::Client::builder().tls_backend_preconfigured(tls_config(Arc::new(roots))).timeout(timeout).user_agent("runaway")
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(tls_config(Arc::new(roots)));
+    builder.redirect(reqwest::redirect::Policy::none()).timeout(timeout).user_agent("runaway")
 }
