@@ -15,7 +15,7 @@ const ATHLETE: i64 = 4711;
 
 /// An authorisation that is begun: its state.
 async fn begin(world: &World) -> String {
-    let auth = strava_auth::App::new(&world.settings()).unwrap();
+    let auth = strava_auth::App::new(&world.settings()).await.unwrap();
     let (_, answer) = checked(&strava_auth::handle(&auth, request("POST", "/strava-auth", Some(&world.token()), "")).await);
     let url: Url = answer["authorization_url"].as_str().unwrap().parse().unwrap();
     url.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
