@@ -1,6 +1,8 @@
 //! Row-level security, tried in SQL against every table in the catalogue, so that a new one is covered by itself.
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is missing")]
 
+#[path = "row_security/attacks.rs"]
+mod attacks;
 #[path = "row_security/erasure.rs"]
 mod erasure;
 
