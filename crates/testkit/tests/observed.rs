@@ -198,6 +198,17 @@ async fn of_connecting(observed: &Observed) {
     strava_auth::handle(&auth, observed.ask("POST", "/strava-auth", "{}")).await;
     assert_eq!(observed.count_of("Failures", "upstream_unavailable"), 1);
 
+    let mut export = export::App::new(&settings).unwrap();
+    (export.db, export.clock) = (observed.db.clone(), observed.world.clock.production());
+    let export = Arc::new(export);
+    let whole = async {
+        let (parts, body) = export::handle(&export, observed.ask("GET", "/export", "")).await.into_parts();
+        (parts.status.as_u16(), body.collect().await.unwrap().to_bytes().len())
+    };
+    let ((status, bytes), line) = observed.line(whole).await;
+    assert!(status == 200 && bytes > 1_000, "{bytes} bytes: {line}");
+    assert_eq!((&line["route"], &line["athlete.id"]), (&json!("/export"), &json!(ATHLETE)));
+
     let mut disconnect = disconnect::App::new(&settings).unwrap();
     (disconnect.db, disconnect.clock) = (observed.db.clone(), observed.world.clock.production());
     observed.answered(disconnect::handle(&disconnect, observed.ask("POST", "/disconnect", ""))).await;

@@ -13,7 +13,7 @@ const LINES_PER_LOOK: usize = 50;
 
 /// The tables with the condition under which a row is the athlete's.
 fn tables() -> Vec<(&'static str, String)> {
-    let listed = ATHLETE_TABLES.iter().map(|table| {
+    let listed = ATHLETE_TABLES.iter().filter(|table| table.is_exported()).map(|table| {
         let whose = match table.key {
             Key::Athlete => format!("athlete_id = {ATHLETE}"),
             Key::User => format!("auth_user_id = (SELECT auth_user_id FROM athletes WHERE id = {ATHLETE})"),

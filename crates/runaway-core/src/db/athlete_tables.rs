@@ -41,6 +41,11 @@ pub struct AthleteTable {
 }
 
 impl AthleteTable {
+    /// Whether an export holds it: all but what is not confirmed, which may be another's and no worker may read.
+    pub fn is_exported(&self) -> bool {
+        self.origin != Origin::Kept(UNCONFIRMED)
+    }
+
     /// The condition under which a row is the athlete's whose id is `$1`.
     pub(super) const fn whose(&self) -> &'static str {
         match self.key {

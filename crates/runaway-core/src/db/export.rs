@@ -1,4 +1,5 @@
-//! Everything held about an athlete, read row by row: the tables of [`ATHLETE_TABLES`] and the athlete's own row.
+//! Everything held about an athlete, read row by row: the tables of [`ATHLETE_TABLES`] that are exported and the
+//! athlete's own row.
 
 use std::collections::HashMap;
 
@@ -41,8 +42,8 @@ pub struct ExportedColumn {
 /// # Errors
 /// See [`DbError`].
 pub async fn tables(tx: &WorkerTx) -> Result<Vec<ExportedTable>, DbError> {
-    let listed: Vec<(&'static str, &'static str)> =
-        [ATHLETES].into_iter().chain(ATHLETE_TABLES.iter().map(|table| (table.name, table.whose()))).collect();
+    let exported = ATHLETE_TABLES.iter().filter(|table| table.is_exported()).map(|table| (table.name, table.whose()));
+    let listed: Vec<(&'static str, &'static str)> = [ATHLETES].into_iter().chain(exported).collect();
     let names: Vec<&str> = listed.iter().map(|(name, _)| *name).collect();
     // Times are written in UTC, whatever the server's own zone is.
     tx.tx().query("SELECT set_config('TimeZone', 'UTC', true)", &[]).await?;
