@@ -12,7 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 use runaway_core::vault::random_bytes;
 use tidy::template::Template;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::Command;
 
 use crate::console::{Progress, say};
@@ -94,7 +94,8 @@ impl Subject {
         let mut child = command.spawn().with_context(|| format!("starting {}", self.name))?;
         let asked = tokio::time::timeout(START_TIMEOUT, first_request(&listener)).await;
         let took = began.elapsed();
-        asked.with_context(|| format!("{} does not ask for an event: it may lack a setting", self.name))??;
+        // Held until the end: a function whose request is cut off ends.
+        let _request = asked.with_context(|| format!("{} does not ask for an event: it may lack a setting", self.name))??;
         self.start.push(took);
         self.memory_kib.push(peak_memory_kib(child.id().context("the process is gone")?)?);
         child.kill().await.context("stopping a function")
@@ -124,14 +125,14 @@ fn median<T: Ord + Copy + Default>(values: &[T]) -> T {
 }
 
 /// Returns when the first event is asked for.
-async fn first_request(listener: &TcpListener) -> anyhow::Result<()> {
+async fn first_request(listener: &TcpListener) -> anyhow::Result<TcpStream> {
     let (stream, _) = listener.accept().await.context("waiting for the function")?;
-    let mut line = String::new();
-    BufReader::new(stream).read_line(&mut line).await.context("reading the function's request")?;
+    let (mut stream, mut line) = (BufReader::new(stream), String::new());
+    stream.read_line(&mut line).await.context("reading the function's request")?;
     if !line.starts_with(FIRST_REQUEST) {
         bail!("the function begins with {line:?} instead of asking for an event");
     }
-    Ok(())
+    Ok(stream.into_inner())
 }
 
 /// The most memory that the process has had, as the kernel counts it.
@@ -191,7 +192,7 @@ mod tests {
         use tokio::io::AsyncWriteExt as _;
         for (sent, is_first) in [("GET /2018-06-01/runtime/invocation/next HTTP/1.1\r\n", true), ("POST /init/error HTTP/1.1\r\n", false)] {
             let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
-            let mut stream = tokio::net::TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+            let mut stream = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
             stream.write_all(sent.as_bytes()).await.unwrap();
             assert_eq!(first_request(&listener).await.is_ok(), is_first, "{sent}");
         }

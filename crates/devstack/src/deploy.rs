@@ -8,7 +8,7 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use tidy::stack::{Parameter, Stack};
+use tidy::stack::{self, Parameter};
 use tidy::template::Template;
 use tokio::process::Command;
 
@@ -27,7 +27,7 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     tools::state()?;
     let text = fs::read_to_string(TEMPLATE).context("reading template.yaml")?;
     let template = Template::parse(&text)?;
-    let known = Stack::parse(&text)?.parameters;
+    let known = stack::Stack::parse(&text)?.parameters;
     let file = own("PARAMETERS").unwrap_or_else(|| PARAMETERS.to_owned());
     let values = read_values(&file, &known)?;
     let architecture = Architecture::parse(value(&values, &known, "Architecture"))?;
@@ -172,7 +172,7 @@ mod tests {
 
     #[test]
     fn parameters_are_read_missing_ones_named_and_strange_ones_refused() {
-        let known = Stack::parse(&repository()).unwrap().parameters;
+        let known = stack::Stack::parse(&repository()).unwrap().parameters;
         let file = std::env::temp_dir().join(format!("parameters-{}", uuid::Uuid::new_v4()));
         let path = file.to_str().unwrap();
         let read = |text: &str| {

@@ -76,7 +76,7 @@ pub(crate) async fn build(architecture: Architecture, template: &Template) -> an
     say(&format!("Building {} functions for {architecture}; the first time this takes many minutes", names.len()));
     fs::remove_file(Path::new(FOLDER).join(STAMP)).ok();
     let mut command = Command::new(bin.join("cargo-lambda"));
-    // The profile stands in Cargo.toml; without `--disable-optimizations` panics would abort.
+    // The profile in Cargo.toml says everything; without `--disable-optimizations` a model of processor would be chosen too.
     command.args(["lambda", "build", "--release", "--locked", "--disable-optimizations", "--target", architecture.triple()]);
     command.args(["--output-format", "zip", "--lambda-dir", FOLDER]);
     command.args(names.iter().flat_map(|name| ["--bin", name]));

@@ -233,7 +233,8 @@ impl Assembler {
         let block = self.block(event)?;
         let delta = &event["delta"];
         match delta["type"].as_str().unwrap_or_default() {
-            "text_delta" => {
+            // Of another block it is no text of the answer's: what is shown is what the message holds.
+            "text_delta" if block.value["type"] == "text" => {
                 let text = append(&mut block.value, "text", delta);
                 return Ok(self.text(text));
             }
@@ -317,6 +318,7 @@ mod tests {
             r#"[1]"#,
             r#"{"type":"content_block_start","index":4,"content_block":{"type":"a_novelty","data":1}}"#,
             r#"{"type":"content_block_delta","index":4,"delta":{"type":"a_novelty_delta","text":"no text"}}"#,
+            r#"{"type":"content_block_delta","index":4,"delta":{"type":"text_delta","text":"no text either"}}"#,
             r#"{"type":"content_block_stop","index":4}"#,
             r#"{"type":"content_block_start","index":7,"content_block":{"type":"text","text":"Be"}}"#,
             r#"{"type":"content_block_delta","index":7,"delta":{"type":"text_delta","text":"gun"}}"#,

@@ -54,7 +54,7 @@ impl Functions {
         ] {
             *its_clock = clock.clone();
         }
-        chat.limit.requests_max = i32::MAX;
+        (chat.limit.requests_max, chat.limit.tokens_max) = (i32::MAX, i64::MAX);
         let chat = Arc::new(chat);
         Self { world, chat, processor, journal_worker, auth, callback, sync, status, webhook, disconnect, delete, journal }
     }
