@@ -25,6 +25,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0012_endings", include_str!("../../../migrations/0012_endings.sql")),
     ("0013_oauth_tickets", include_str!("../../../migrations/0013_oauth_tickets.sql")),
     ("0014_export", include_str!("../../../migrations/0014_export.sql")),
+    ("0015_export_states", include_str!("../../../migrations/0015_export_states.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;
