@@ -56,7 +56,7 @@ async fn the_coach_writes_nothing_of_who_asks_at_any_level() {
             }
         }
         assert!(
-            ran.written.matches("Answered POST with 200").count() == 3 && ran.written.contains("Claude refuses our requests"),
+            ran.written.matches("Answered POST /chat with 200").count() == 3 && ran.written.contains("Claude refuses our requests"),
             "{}",
             ran.written
         );
