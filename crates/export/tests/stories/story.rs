@@ -86,7 +86,7 @@ impl Story {
 pub(crate) async fn pieces(body: &mut EventBody, count: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for _ in 0..count {
-        bytes.extend_from_slice(&body.next().await.expect("a piece").unwrap());
+        bytes.extend_from_slice(&body.next().await.unwrap().unwrap());
     }
     bytes
 }
