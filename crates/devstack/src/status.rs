@@ -6,10 +6,11 @@ use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
 use runaway_core::config::{DatabaseConfig, JournalQueueConfig, QueueConfig, SETTINGS, Settings};
-use runaway_core::db::Db;
-use runaway_core::db::status::{self, Budget, Counts};
+use runaway_core::db::rate_budget::{self, Left};
+use runaway_core::db::status::{self, Counts};
+use runaway_core::db::{Db, sync_lag};
 use runaway_core::domain::Lane;
-use runaway_core::strava::budget::{Terms, Usage};
+use runaway_core::strava::budget::Terms;
 
 use crate::console::say;
 use crate::dead_letters::{dead_letter_queue, local_client};
@@ -39,9 +40,11 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let now = Timestamp::now();
     let tx = Db::new(&database, CONNECTIONS_MAX)?.system().await?;
     let counts = status::counts(&tx, now).await?;
-    let budget = status::budget(&tx, &Terms::of(Lane::Interactive, now)).await?;
+    let lag_s = sync_lag::seconds(&tx, now).await?;
+    let left = rate_budget::left(&tx, &Terms::of(Lane::Interactive, now)).await?;
+    let paused_until = Some(rate_budget::paused_until(&tx).await?).filter(|until| *until > now);
     tx.commit().await?;
-    for line in lines(&counts, &budget, now) {
+    for line in lines(&counts, lag_s, left, paused_until) {
         say(&line);
     }
     for (name, address) in [("Sync queue", &sync.sync_queue_url), ("Journal queue", &journal.journal_queue_url)] {
@@ -50,16 +53,16 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn lines(counts: &Counts, budget: &Budget, now: Timestamp) -> Vec<String> {
-    let waits = match counts.oldest_due {
-        None => "nothing is due that nobody works on".to_owned(),
-        Some(at) => format!("the oldest that is due and nobody works on has waited for {} s", (now.as_second() - at.as_second()).max(0)),
+fn lines(counts: &Counts, lag_s: u64, left: Option<Left>, paused_until: Option<Timestamp>) -> Vec<String> {
+    let waits = match lag_s {
+        0 => "nothing is due that nobody works on, but for whole histories, which wait for their turn".to_owned(),
+        _ => format!("the oldest that is due and nobody works on has waited for {lag_s} s"),
     };
-    let window = |usage: Option<Usage>| match usage {
+    let left = match left {
         None => "no limit named yet".to_owned(),
-        Some(usage) => format!("{} calls left of {}", (usage.limit - usage.used).max(0), usage.limit),
+        Some(left) => format!("{} calls left in the quarter hour, {} today", left.short, left.day),
     };
-    let pause = if budget.not_before > now { format!("; nobody calls before {:.0}", budget.not_before) } else { String::new() };
+    let pause = paused_until.map(|until| format!("; nobody calls before {until:.0}")).unwrap_or_default();
     vec![
         format!(
             "Athletes        {} connected, {} in all; {} revocations pending",
@@ -71,7 +74,7 @@ fn lines(counts: &Counts, budget: &Budget, now: Timestamp) -> Vec<String> {
         ),
         format!("Announcements   {} not worked off", counts.events_unhandled),
         format!("Lag             {waits}"),
-        format!("Strava's limit  quarter hour: {}; day: {}{pause}", window(budget.short), window(budget.day)),
+        format!("Strava's limit  {left}{pause}"),
     ]
 }
 
@@ -102,7 +105,6 @@ mod tests {
 
     #[test]
     fn a_pause_and_what_waits_are_said_and_nothing_is_made_up() {
-        let now: Timestamp = "2026-01-04T06:30:00Z".parse().unwrap();
         let counts = Counts {
             athletes: 13,
             connected: 12,
@@ -112,17 +114,16 @@ mod tests {
             jobs_failed: 2,
             events_unhandled: 5,
             revocations_pending: 1,
-            oldest_due: Some("2026-01-04T06:18:00Z".parse().unwrap()),
         };
-        let usage = Usage { limit: 200, used: 14 };
-        let paused = Budget { short: Some(usage), day: None, not_before: "2026-01-04T06:45:00Z".parse().unwrap() };
-        let text = lines(&counts, &paused, now).join("\n");
-        for expected in ["12 connected, 13 in all", "3 pending, 1 in progress", "40 completed, 2 failed", "720 s", "186 calls left of 200"]
+        let until: Timestamp = "2026-01-04T06:45:00Z".parse().unwrap();
+        let text = lines(&counts, 720, Some(Left { short: 186, day: 1914 }), Some(until)).join("\n");
+        for expected in
+            ["12 connected, 13 in all", "3 pending, 1 in progress", "40 completed, 2 failed", "720 s", "186 calls left", "1914 today"]
         {
             assert!(text.contains(expected), "{expected} in {text}");
         }
-        assert!(text.contains("day: no limit named yet; nobody calls before 2026-01-04T06:45:00Z"), "{text}");
-        let idle = lines(&Counts { oldest_due: None, ..counts }, &Budget { not_before: now, ..paused }, now).join("\n");
-        assert!(idle.contains("nothing is due") && !idle.contains("nobody calls"), "{idle}");
+        assert!(text.contains("nobody calls before 2026-01-04T06:45:00Z"), "{text}");
+        let idle = lines(&counts, 0, None, None).join("\n");
+        assert!(idle.contains("nothing is due") && idle.contains("no limit named yet") && !idle.contains("nobody calls"), "{idle}");
     }
 }

@@ -9,11 +9,13 @@ use crate::template::{Function, Template};
 const CLASSES: [&str; 3] = ["athlete", "provider", "internal"];
 /// Transactions that a statement may run in, by what its signature names.
 const ACROSS_ATHLETES: [&str; 3] = ["SystemTx", "JobAccess", "EventAccess"];
-const OF_ONE_ATHLETE: [&str; 3] = ["AthleteTx", "WorkerTx", "OneAthleteTx"];
+const OF_ONE_ATHLETE: [&str; 4] = ["AthleteTx", "WorkerTx", "OneAthleteTx", "LimitAccess"];
 /// What makes and ends transactions, and sends no statement of its own.
 const PLUMBING: [&str; 6] = ["pool::athlete", "pool::worker", "pool::one_athlete", "pool::system", "tx::commit", "tx::finish_with"];
 /// What stands between `tx` and the rest of its room only.
-const INNERMOST: [&str; 2] = ["tx::query", "tx::query_opt"];
+const INNERMOST: [&str; 5] = ["tx::query", "tx::query_opt", "tx::rows", "tx::next", "export::next"];
+/// The role that sees more than one athlete's rows.
+const SYSTEM_ROLE: &str = "runaway_system";
 
 /// A row of the table "Ways in".
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +26,8 @@ pub struct WayIn {
     pub way: String,
     /// `athlete`, `provider` or `internal`.
     pub class: String,
+    /// What it may do, and as which role.
+    pub may: String,
 }
 
 /// The rows of the first table below a heading, cell by cell, without backticks.
@@ -37,8 +41,13 @@ fn rows<'a>(document: &'a str, heading: &str) -> Vec<Vec<&'a str>> {
 pub fn ways_in(document: &str) -> Vec<WayIn> {
     let plain = |cell: &str| cell.replace('`', "");
     let row = |cells: Vec<&str>| match *cells.as_slice() {
-        [function, way, class, _, _] => WayIn { function: plain(function), way: plain(way), class: plain(class) },
-        _ => WayIn { function: format!("a row of {} cells: {cells:?}", cells.len()), way: String::new(), class: String::new() },
+        [function, way, class, may, _] => WayIn { function: plain(function), way: plain(way), class: plain(class), may: plain(may) },
+        _ => WayIn {
+            function: format!("a row of {} cells: {cells:?}", cells.len()),
+            way: String::new(),
+            class: String::new(),
+            may: String::new(),
+        },
     };
     rows(document, "## Ways in").into_iter().map(row).collect()
 }
@@ -108,7 +117,9 @@ pub fn path_words(source: &str) -> BTreeSet<String> {
     };
     let tells_apart = |line: &&str| {
         let line = line.trim_start();
-        (line.contains("=>") && (line.starts_with('[') || line.starts_with('"'))) || line.contains(".path ==")
+        (line.contains("=>") && (line.starts_with('[') || line.starts_with('"')))
+            || line.contains(".path ==")
+            || line.contains(".contains(&call.path")
     };
     let pattern = |line: &'_ str| line.split_once("=>").map_or(line, |(pattern, _)| pattern).to_owned();
     let lines: Vec<String> = source.lines().filter(tells_apart).map(pattern).collect();
@@ -127,14 +138,19 @@ pub fn paths(function: &str, source: &str, ways: &[WayIn]) -> Vec<String> {
     missing.chain(surplus).collect()
 }
 
-/// A function is of the class that its code is: an athlete's asks for the caller and sees no other athlete's rows.
-pub fn class_of(function: &str, class: &str, source: &str) -> Vec<String> {
+/// A function is of the class that its code is: an athlete's asks for the caller, and sees another athlete's rows only
+/// where one of its rows in the document says so.
+pub fn class_of(function: &str, source: &str, ways: &[WayIn]) -> Vec<String> {
+    let own: Vec<&WayIn> = ways.iter().filter(|way| way.function == function).collect();
+    let is_said = own.iter().any(|way| way.may.contains(SYSTEM_ROLE));
     let mut broken = Vec::new();
-    if (class == "athlete") != source.contains("verifier.caller(") {
-        broken.push(format!("{function} is of the class {class}, and its code is not"));
-    }
-    if class == "athlete" && source.contains(".system()") {
-        broken.push(format!("{function} is an athlete's and opens a transaction across athletes"));
+    for class in own.iter().map(|way| way.class.as_str()).collect::<BTreeSet<_>>() {
+        if (class == "athlete") != source.contains("verifier.caller(") {
+            broken.push(format!("{function} is of the class {class}, and its code is not"));
+        }
+        if class == "athlete" && source.contains(".system()") != is_said {
+            broken.push(format!("{function} is an athlete's; that it acts as {SYSTEM_ROLE} stands in one of code and document"));
+        }
     }
     broken
 }

@@ -46,10 +46,8 @@ fn routing(function: &str) -> String {
 fn violations(template: &str, document: &str, db: &[(String, String)]) -> Vec<String> {
     let (template, ways) = (Template::parse(template).unwrap(), trust::ways_in(document));
     let mut broken = trust::entry_points(&template, &ways);
-    for way in &ways {
-        if template.function(&way.function).is_some() {
-            broken.extend(trust::class_of(&way.function, &way.class, &source(&way.function)));
-        }
+    for function in &template.functions {
+        broken.extend(trust::class_of(&function.name, &source(&function.name), &ways));
     }
     for function in template.functions.iter().filter(|function| !function.routes.is_empty()) {
         broken.extend(trust::paths(&function.name, &routing(&function.name), &ways));
@@ -122,5 +120,9 @@ fn what_is_new_in_the_template_or_the_code_needs_a_row() {
     {
         assert!(!trust::paths("strava-auth", planted, &ways).is_empty(), "{planted} was not found");
     }
-    assert!(!trust::class_of("export", "athlete", "app.db.system().await").is_empty(), "an athlete's function sees everybody");
+    let source = "app.verifier.caller(&call.headers).await";
+    assert!(trust::class_of("job-status", source, &ways).is_empty());
+    let across = format!("{source} app.db.system().await");
+    assert!(!trust::class_of("job-status", &across, &ways).is_empty(), "an athlete's function sees everybody");
+    assert!(!trust::class_of("delete-account", source, &ways).is_empty(), "it does not do what is said of it");
 }

@@ -29,7 +29,7 @@ async fn queue(client: &Client, dead: usize) -> String {
 async fn how_things_stand_is_told_without_anything_of_anybodys() {
     let world = World::new().await;
     world.connected_athlete(94_451_852, world.user_id, vec![], TOKEN_TTL_S).await;
-    let sql = "INSERT INTO sync_jobs (id, athlete_id, sync_type, not_before) VALUES (gen_random_uuid(), 94451852, 'full', now() - interval '1 hour 30 seconds')";
+    let sql = "INSERT INTO sync_jobs (id, athlete_id, sync_type, lane, not_before) VALUES (gen_random_uuid(), 94451852, 'full', 'interactive', now() - interval '1 hour 30 seconds')";
     world.database.owner().await.batch_execute(sql).await.unwrap();
     let client = Client::new(&aws_config::load_defaults(runaway_core::queue::aws_behavior()).await);
     let (sync, journal) = (queue(&client, 2).await, queue(&client, 0).await);

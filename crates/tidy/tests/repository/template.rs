@@ -104,7 +104,7 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("queues", REDRIVE, ""),
     ("queues", "deadLetterTargetArn: !GetAtt SyncDeadLetterQueue.Arn", "deadLetterTargetArn: !GetAtt Nowhere.Arn"),
     ("queues", "VisibilityTimeout: 1800", "VisibilityTimeout: 1799"),
-    ("queues", "Timeout: 300", "Timeout: 301"),
+    ("queues", "MemorySize: 512\n      Timeout: 300", "MemorySize: 512\n      Timeout: 301"),
     ("queues", "MaximumConcurrency: 8", "MaximumConcurrency: 10"),
     ("queues", "MessageRetentionPeriod: 1209600", "MessageRetentionPeriod: 345600"),
     ("queues", "SqsManagedSseEnabled: true", "SqsManagedSseEnabled: false"),
