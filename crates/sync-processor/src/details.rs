@@ -2,6 +2,7 @@
 //! `detail_runs`, one per athlete, begun when a sync ends; `process-pending` wakes them when no sync waits, so that
 //! a history always comes before the details of another.
 
+use jiff::Timestamp;
 use runaway_core::db::activities::{self, Unreadable};
 use runaway_core::db::details::{self, Missing};
 use runaway_core::db::sync_jobs::Lease;
@@ -74,9 +75,9 @@ async fn fetch_one(app: &App, lease: &Lease, access: &mut Access<'_>, activity: 
     let id = activity.activity_id;
     if activity.detail {
         let found = found(access.call(async |token| app.strava.activity(token, id).await).await)?;
-        let tx = match step(app, lease, access.athlete_id(), id).await? {
+        let tx = match step(app, lease, access.athlete_id(), id, Some(activity.updated_at)).await? {
             Step::Taken(tx) => tx,
-            Step::Vanished => return Ok(true),
+            Step::Overtaken => return Ok(true),
             Step::LeaseLost => return Ok(false),
         };
         let is_there = store_detail(app, &tx, id, found).await?;
@@ -90,9 +91,9 @@ async fn fetch_one(app: &App, lease: &Lease, access: &mut Access<'_>, activity: 
             true => Found::Nothing,
             false => found(access.call(async |token| app.strava.streams(token, id).await).await)?,
         };
-        let tx = match step(app, lease, access.athlete_id(), id).await? {
+        let tx = match step(app, lease, access.athlete_id(), id, None).await? {
             Step::Taken(tx) => tx,
-            Step::Vanished => return Ok(true),
+            Step::Overtaken => return Ok(true),
             Step::LeaseLost => return Ok(false),
         };
         let now = app.clock.now();
@@ -121,18 +122,18 @@ fn found<T>(outcome: Result<T, CallError>) -> Result<Found<T>, CallError> {
 enum Step {
     /// In this transaction, which holds the run and the activity.
     Taken(Box<WorkerTx>),
-    /// The activity was deleted while Strava was asked for it: there is nothing to store.
-    Vanished,
+    /// The activity was deleted or changed while Strava was asked for it: what came is of yesterday.
+    Overtaken,
     LeaseLost,
 }
 
 /// A transaction for one activity, with the lease prolonged in it.
-async fn step(app: &App, lease: &Lease, athlete_id: i64, activity_id: i64) -> Result<Step, DbError> {
+async fn step(app: &App, lease: &Lease, athlete_id: i64, activity_id: i64, unchanged_since: Option<Timestamp>) -> Result<Step, DbError> {
     let tx = app.db.worker(athlete_id).await?;
     if !detail_runs::extend(&tx, lease, app.clock.now() + LEASE).await? {
         return Ok(Step::LeaseLost);
     }
-    Ok(if activities::hold(&tx, activity_id).await? { Step::Taken(Box::new(tx)) } else { Step::Vanished })
+    Ok(if activities::hold(&tx, activity_id, unchanged_since).await? { Step::Taken(Box::new(tx)) } else { Step::Overtaken })
 }
 
 /// Whether the detailed activity was there and could be read.

@@ -128,13 +128,8 @@ async fn follow_activity(app: &App, claimed: &ClaimedEvents, lease: &EventLease,
     let now = app.clock.now();
     let fetched = read_activity(&object, claimed.athlete_id);
     let tx = app.db.worker(claimed.athlete_id).await?;
-    // Whoever ends the connection locks in the same order, the data last: two that wait for each other would both lose.
     let outcome = match &fetched {
-        FetchedActivity::Own(..) => {
-            // Its streams are still missing.
-            detail_runs::ensure(&tx, now).await?;
-            Outcome::Saved
-        }
+        FetchedActivity::Own(..) => Outcome::Saved,
         FetchedActivity::Foreign => Outcome::Foreign,
         FetchedActivity::Unreadable(_) => Outcome::Unreadable,
     };
@@ -142,7 +137,11 @@ async fn follow_activity(app: &App, claimed: &ClaimedEvents, lease: &EventLease,
         return Ok(());
     }
     match fetched {
-        FetchedActivity::Own(activity, detail) => details::save_activity(&tx, &activity, &detail, now).await?,
+        FetchedActivity::Own(activity, detail) => {
+            // Its streams are still missing.
+            detail_runs::ensure(&tx, now).await?;
+            details::save_activity(&tx, &activity, &detail, now).await?;
+        }
         FetchedActivity::Foreign => {}
         FetchedActivity::Unreadable(object) => activities::keep_aside(&tx, &[object], now).await?,
     }
@@ -240,7 +239,8 @@ async fn settle(app: &App, claimed: &ClaimedEvents, lease: &EventLease, outcome:
     Ok(())
 }
 
-/// Marks the events in the transaction of their effect. `false`, and nothing may be committed, where the lease is
+/// Marks the events in the transaction of their effect, before it: whoever ends the connection locks in the same order,
+/// the data last, and two that wait for each other would both lose. `false`, and nothing may be committed, where the lease is
 /// somebody else's by now.
 async fn settle_first(tx: &WorkerTx, lease: &EventLease, outcome: Outcome, now: Timestamp) -> Result<bool, DbError> {
     let is_ours = strava_events::settle(tx, lease, outcome, now).await?;

@@ -137,7 +137,7 @@ async fn save(app: &App, job: &SyncJob, lease: &Lease, page: &Page) -> Result<bo
     if !sync_jobs::checkpoint(&tx, lease, &page.checkpoint, now, now + LEASE).await? {
         return Ok(false);
     }
-    activities::save_page(&tx, &page.summaries, &page.unreadable, now).await?;
+    activities::save_page(&tx, &page.summaries, &page.unreadable, page.asked_at, now).await?;
     vanished::strike_off(&tx, job.id, &page.listed, job.walk.before_s.is_none()).await?;
     if let Some(stretch) = &page.stretch {
         vanished::note(&tx, job.id, stretch, &page.listed).await?;
@@ -201,8 +201,8 @@ async fn finish(app: &App, job: &SyncJob, lease: &Lease, note: Option<&str>, now
     if let Some(name) = zones.iter().find_map(|zone| known_zone(zone)) {
         athletes::set_timezone(&tx, &name).await?;
     }
-    detail_runs::ensure(&tx, now).await?;
     if sync_jobs::end(&tx, lease, Ending::Completed(note), now).await? {
+        detail_runs::ensure(&tx, now).await?;
         tx.commit().await?;
         tracing::info!(job.id = %job.id, athlete.id = job.athlete_id, activities = job.processed, failed = job.failed, "Completed job {}", job.id);
     }

@@ -27,6 +27,8 @@ pub(crate) struct Page {
     pub(crate) checkpoint: Checkpoint,
     /// Whether nothing is left to ask for.
     pub(crate) is_last: bool,
+    /// When Strava was asked for it.
+    pub(crate) asked_at: Timestamp,
     /// Ids of everything on it, readable or not.
     pub(crate) listed: Vec<i64>,
     /// What it lists completely; nothing where that cannot be said.
@@ -80,7 +82,15 @@ fn read(job: &SyncJob, page: &ActivitiesPage, before_s: i64, now: Timestamp) -> 
     let saw_private = summaries.iter().any(|summary| summary.activity.private == Some(true));
     let stretch = if vanished::is_compared(job) { stretch(job, &walked, before_s, is_last) } else { None };
     let listed = walked.iter().filter_map(|listed| listed.id).collect();
-    Page { summaries, unreadable, checkpoint: Checkpoint { walk, processed, failed, progress, saw_private }, is_last, listed, stretch }
+    Page {
+        summaries,
+        unreadable,
+        checkpoint: Checkpoint { walk, processed, failed, progress, saw_private },
+        is_last,
+        asked_at: now,
+        listed,
+        stretch,
+    }
 }
 
 /// What a page lists completely: from the bound it was asked with down to its oldest start, whose second may go on on

@@ -60,7 +60,7 @@ impl World {
         for page in history.chunks(PAGE) {
             let tx = db.worker(id).await.expect("a transaction");
             let summaries: Vec<ListedSummary> = page.iter().map(|activity| summary(activity, id)).collect();
-            activities::save_page(&tx, &summaries, &[], now).await.expect("saving a page");
+            activities::save_page(&tx, &summaries, &[], now, now).await.expect("saving a page");
             tx.commit().await.expect("committing");
         }
     }

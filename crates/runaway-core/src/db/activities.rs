@@ -77,20 +77,39 @@ impl Unreadable {
     }
 }
 
-/// Saves one page of summaries: three statements in one flight, whatever the page's length. A row that has not
+/// Saves one page of summaries: four statements in one flight, whatever the page's length. A row that has not
 /// changed is not written again, and details fetched earlier stay.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn save_page(tx: &WorkerTx, page: &[ListedSummary], unreadable: &[Unreadable], now: Timestamp) -> Result<(), DbError> {
+pub async fn save_page(
+    tx: &WorkerTx,
+    page: &[ListedSummary],
+    unreadable: &[Unreadable],
+    asked_at: Timestamp,
+    now: Timestamp,
+) -> Result<(), DbError> {
     let activities: Vec<&Activity> = page.iter().map(|listed| &listed.activity).collect();
-    let (activities, raw, aside) = tokio::join!(
+    let (activities, raw, aside, gone) = tokio::join!(
         biased;
         upsert(tx, &activities, now),
         keep_verbatim(tx, page, now),
         keep_aside(tx, unreadable, now),
+        drop_deleted(tx, page, asked_at),
     );
-    activities.and(raw).and(aside)
+    activities.and(raw).and(aside).and(gone)
+}
+
+/// Takes away again what an event has deleted since Strava was asked for the page, which still lists it.
+async fn drop_deleted(tx: &WorkerTx, page: &[ListedSummary], asked_at: Timestamp) -> Result<(), DbError> {
+    // Events are marked to the second, and that may be rounded down.
+    let sql = "
+        DELETE FROM activities a USING strava_events e
+         WHERE a.athlete_id = $1 AND a.id = ANY ($2) AND e.athlete_id = $1 AND e.object_type = 'activity' AND e.object_id = a.id
+           AND e.outcome = 'deleted' AND e.handled_at >= $3::timestamptz - interval '1 second'";
+    let ids: Vec<i64> = page.iter().map(|listed| listed.activity.id).collect();
+    tx.tx().query(sql, &[(&tx.athlete_id(), Type::INT8), (&ids, Type::INT8_ARRAY), (&asked_at, Type::TIMESTAMPTZ)]).await?;
+    Ok(())
 }
 
 /// Writes an activity that was asked for by itself; its verbatim object is kept with its details.
@@ -111,13 +130,16 @@ pub async fn delete(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
     Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
 }
 
-/// Keeps a stored activity from being deleted before this transaction ends; `false` where it is not held any more.
+/// Keeps a stored activity from being changed or deleted before this transaction ends; `false` where it is not there any
+/// more, or has been changed since it was as of `unchanged_since`.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn hold(tx: &WorkerTx, id: i64) -> Result<bool, DbError> {
-    let sql = "SELECT 1 FROM activities WHERE athlete_id = $1 AND id = $2 FOR KEY SHARE";
-    Ok(tx.tx().query_opt(sql, &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8)]).await?.is_some())
+pub async fn hold(tx: &WorkerTx, id: i64, unchanged_since: Option<Timestamp>) -> Result<bool, DbError> {
+    let sql = "
+        SELECT 1 FROM activities WHERE athlete_id = $1 AND id = $2 AND ($3::timestamptz IS NULL OR updated_at = $3) FOR NO KEY UPDATE";
+    let params: Params<'_> = &[(&tx.athlete_id(), Type::INT8), (&id, Type::INT8), (&unchanged_since, Type::TIMESTAMPTZ)];
+    Ok(tx.tx().query_opt(sql, params).await?.is_some())
 }
 
 /// Writes rows, leaves unchanged ones alone, and has the details of changed ones fetched anew.

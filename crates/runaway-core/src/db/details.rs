@@ -66,6 +66,8 @@ pub struct Missing {
     pub streams: bool,
     /// Entered by hand: it has no streams.
     pub is_manual: bool,
+    /// When the activity was last changed here.
+    pub updated_at: Timestamp,
 }
 
 /// A part of an activity's details with a state of its own.
@@ -82,7 +84,7 @@ enum Part {
 pub async fn missing(tx: &WorkerTx, limit: i64, now: Timestamp) -> Result<Vec<Missing>, DbError> {
     // Follows the index of starts from the newest on and stops at the limit.
     let sql = "
-        SELECT a.id, coalesce(d.state, 'missing') = 'missing', coalesce(d.streams, 'missing') = 'missing', a.manual IS TRUE
+        SELECT a.id, coalesce(d.state, 'missing') = 'missing', coalesce(d.streams, 'missing') = 'missing', a.manual IS TRUE, a.updated_at
           FROM activities a LEFT JOIN activity_details d ON d.activity_id = a.id
          WHERE a.athlete_id = $1 AND a.source = 'strava'
            AND (d.activity_id IS NULL OR ('missing' IN (d.state, d.streams) AND d.next_try_at <= $2))
@@ -90,7 +92,13 @@ pub async fn missing(tx: &WorkerTx, limit: i64, now: Timestamp) -> Result<Vec<Mi
     let params: Params<'_> = &[(&tx.athlete_id(), Type::INT8), (&now, Type::TIMESTAMPTZ), (&limit, Type::INT8)];
     let rows = tx.tx().query(sql, params).await?;
     let read = |row: &tokio_postgres::Row| -> Result<Missing, DbError> {
-        Ok(Missing { activity_id: row.try_get(0)?, detail: row.try_get(1)?, streams: row.try_get(2)?, is_manual: row.try_get(3)? })
+        Ok(Missing {
+            activity_id: row.try_get(0)?,
+            detail: row.try_get(1)?,
+            streams: row.try_get(2)?,
+            is_manual: row.try_get(3)?,
+            updated_at: row.try_get(4)?,
+        })
     };
     rows.iter().map(read).collect()
 }

@@ -27,8 +27,8 @@ pub async fn disconnect(tx: &WorkerTx, revocation_id: Uuid, now: Timestamp) -> R
     athletes::mark_disconnected(tx, now).await?;
     let pending = pending_revocations::take_over(tx, revocation_id, now).await?;
     sync_jobs::fail_unfinished(tx, DISCONNECTED, now).await?;
-    detail_runs::abandon(tx).await?;
     strava_events::settle_all(tx, Outcome::NotConnected, now).await?;
+    detail_runs::abandon(tx).await?;
     Ok(pending)
 }
 
@@ -48,8 +48,8 @@ pub async fn lose_connection(tx: &WorkerTx, vault: &Vault, refused: &SecretStrin
     }
     strava_tokens::delete(tx).await?;
     sync_jobs::fail_unfinished(tx, REFUSED, now).await?;
-    detail_runs::abandon(tx).await?;
     strava_events::settle_all(tx, Outcome::Disconnected, now).await?;
+    detail_runs::abandon(tx).await?;
     Ok(true)
 }
 

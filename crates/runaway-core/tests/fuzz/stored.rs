@@ -80,7 +80,7 @@ async fn every_page_that_was_read_is_stored() {
             }
         }
         let tx = db.worker(ATHLETE).await.unwrap();
-        stored(activities::save_page(&tx, &readable, &aside, Timestamp::now()).await)?;
+        stored(activities::save_page(&tx, &readable, &aside, Timestamp::now(), Timestamp::now()).await)?;
         stored(tx.commit().await)?;
         is_answered(&db, world.user_id).await?;
         for summary in &readable {

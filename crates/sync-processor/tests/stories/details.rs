@@ -186,6 +186,31 @@ async fn an_activity_deleted_while_its_details_are_fetched_is_passed_over() {
 }
 
 #[tokio::test]
+async fn a_detail_overtaken_by_a_change_is_fetched_again() {
+    let story = synced(runs(1)).await;
+    story.world.strava.set_detail(FIRST_ID, json!({"description": "Old"}));
+    let gate = Gate::default();
+    story.world.strava.fail(On::Detail(1), Fault::HeldBody(gate.clone()));
+    let changed = async {
+        gate.arrival().await;
+        story.world.strava.set_detail(FIRST_ID, json!({"description": "New"}));
+        story.world.strava.edit_activity(ATHLETE, FIRST_ID, &[("distance", json!(9000.0))]);
+        // The day of a change is told to the second.
+        story.world.clock.advance(2);
+        let job_id = story.start(WHOLE_HISTORY).await;
+        story.deliver(job_id).await;
+        gate.open();
+    };
+    tokio::join!(work_off(&story), changed);
+    let described =
+        async |text: &str| story.world.database.count(&format!("SELECT count(*) FROM activities WHERE description = '{text}'")).await;
+    assert_eq!((described("Old").await, states(&story, "fetched", "fetched").await), (0, 0), "what came is of before");
+    work_off(&story).await;
+    assert_eq!((described("New").await, states(&story, "fetched", "fetched").await), (1, 1));
+    story.ends(&[]).await;
+}
+
+#[tokio::test]
 async fn a_processor_killed_over_details_is_followed_by_another() {
     let story = synced(runs(5)).await;
     let gate = Gate::default();

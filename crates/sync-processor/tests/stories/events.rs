@@ -165,6 +165,25 @@ async fn what_is_told_while_strava_answers_is_asked_for_again() {
 }
 
 #[tokio::test]
+async fn what_is_deleted_while_a_page_with_it_is_under_way_stays_deleted() {
+    let told = Told::with_runs(3).await;
+    let gate = Gate::default();
+    told.story.world.strava.fail(On::List(told.asked("list") + 1), Fault::HeldBody(gate.clone()));
+    let job_id = told.story.start(WHOLE_HISTORY).await;
+    let deleted = async {
+        gate.arrival().await;
+        told.story.world.strava.delete_activity(ATHLETE, 1001);
+        told.tell_of(1001, "delete").await;
+        told.deliver_all().await;
+        assert_eq!(told.story.stored().await, 2);
+        gate.open();
+    };
+    tokio::join!(told.story.deliver(job_id), deleted);
+    assert_eq!((told.story.stored().await, told.count("SELECT count(*) FROM activities WHERE id = 1001").await), (2, 0));
+    told.story.ends(&[]).await;
+}
+
+#[tokio::test]
 async fn many_processors_ask_once_for_one_object_and_keep_the_limit_for_many() {
     let told = Told::with_runs(30).await;
     for aspect in ["create", "update", "delete"] {
