@@ -4,25 +4,23 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::marks::{ANSWER, EMAIL, MESSAGE, Marks, NONSENSE, activity};
-use testkit::process::{gateway_event, run};
+use testkit::recorded::{rest_get, rest_post, rest_post_streaming};
+use testkit::runtime::{Answer, Process, RuntimeApi};
 use testkit::{Reply, World};
 
 const ATHLETE: i64 = 4711;
 
 /// What the function is asked, and the error that the answer has to name, if any.
-fn asked(token: &str) -> Vec<(Value, &'static str)> {
+fn asked(token: &str) -> [(Value, &'static str); 9] {
     let message = json!({ "message": MESSAGE }).to_string();
-    let mut events = gateway_event("POST", "/chat", Some(token), &message);
-    events["headers"]["Accept"] = json!("text/event-stream");
-    events["multiValueHeaders"]["Accept"] = json!(["text/event-stream"]);
-    vec![
-        (gateway_event("POST", "/chat", Some(token), &message), ""),
-        (events, ""),
-        (gateway_event("POST", "/chat", Some(token), &message), ""),
-        (gateway_event("POST", "/chat", Some(NONSENSE), &message), "UNAUTHORIZED"),
-        (gateway_event("POST", "/chat", Some(token), NONSENSE), "INVALID_REQUEST"),
-        (gateway_event("GET", &format!("/chat/conversations/{NONSENSE}"), Some(token), ""), "CONVERSATION_NOT_FOUND"),
-        (gateway_event("GET", "/chat/conversations", Some(token), ""), ""),
+    [
+        (rest_post("/chat", Some(token), &message), ""),
+        (rest_post_streaming("/chat", Some(token), &message), ""),
+        (rest_post("/chat", Some(token), &message), ""),
+        (rest_post("/chat", Some(NONSENSE), &message), "UNAUTHORIZED"),
+        (rest_post("/chat", Some(token), NONSENSE), "INVALID_REQUEST"),
+        (rest_get(&format!("/chat/conversations/{NONSENSE}"), Some(token)), "CONVERSATION_NOT_FOUND"),
+        (rest_get("/chat/conversations", Some(token)), ""),
         (json!(NONSENSE), ""),
         (json!({"httpMethod": NONSENSE, "body": {"message": NONSENSE}}), ""),
     ]
@@ -46,21 +44,21 @@ async fn the_coach_writes_nothing_of_who_asks_at_any_level() {
         let mut environment = world.environment().to_vec();
         environment.extend(world.claude().settings("strava"));
         environment.push(("AWS_LAMBDA_LOG_LEVEL", level.to_owned()));
-        let (events, errors): (Vec<Value>, Vec<&str>) = asked(&token).into_iter().unzip();
-        let ran = run(Path::new(env!("CARGO_BIN_EXE_chat")), &environment, events).await;
-        assert!(ran.answers[0].contains(ANSWER) && ran.answers[1].contains(ANSWER), "{:?}", ran.answers);
-        for (answer, error) in ran.answers.iter().zip(errors) {
-            assert!(answer.contains(error), "{error}: {answer}");
-            if !error.is_empty() || answer.starts_with("error") {
-                marks.assert_absent("an answer", answer);
+        let api = RuntimeApi::start().await;
+        let mut function = Process::start(Path::new(env!("CARGO_BIN_EXE_chat")), "chat", &api, &environment);
+        for (n, (event, error)) in asked(&token).into_iter().enumerate() {
+            let answer = function.hand(event).await;
+            let has_failed = matches!(answer, Answer::Failed(_));
+            let answer = answer.text().await;
+            assert!(answer.contains(if n < 2 { ANSWER } else { error }), "{n}: {answer}");
+            if !error.is_empty() || has_failed {
+                marks.assert_absent("an answer", &answer);
             }
         }
-        assert!(
-            ran.written.matches("Answered POST /chat with 200").count() == 3 && ran.written.contains("Claude refuses our requests"),
-            "{}",
-            ran.written
-        );
-        for line in ran.written.lines() {
+        function.kill();
+        let log = function.log();
+        assert!(log.matches("Answered POST /chat with 200").count() == 3 && log.contains("Claude refuses our requests"), "{log}");
+        for line in log.lines() {
             marks.assert_absent("the log", line);
         }
     }

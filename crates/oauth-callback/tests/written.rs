@@ -4,11 +4,13 @@
 use std::path::Path;
 
 use runaway_core::strava::SCOPES_ASKED;
+use serde_json::Value;
 use testkit::World;
 use testkit::call::{checked, request};
 use testkit::fake_strava::{Fault, On};
 use testkit::marks::{FIRST_NAME, Marks, NONSENSE, add_athlete};
-use testkit::process::{gateway_event, run};
+use testkit::recorded::{rest_get, rest_post};
+use testkit::runtime::{Process, RuntimeApi};
 use url::Url;
 
 const ATHLETE: i64 = 4711;
@@ -37,23 +39,29 @@ async fn the_callback_writes_nothing_of_what_it_is_brought_at_any_level() {
                 1 => format!("state={state}&code={NONSENSE}"),
                 _ => format!("state={state}&code={code}&scope={SCOPES_ASKED}"),
             };
-            events.push(gateway_event("GET", &format!("/oauth-callback?{query}"), None, ""));
+            events.push(rest_get(&format!("/oauth-callback?{query}"), None));
         }
-        events.push(gateway_event("GET", &format!("/oauth-callback?state={NONSENSE}&code={NONSENSE}&scope={NONSENSE}"), None, ""));
-        events.push(gateway_event("POST", &format!("/oauth-callback/{NONSENSE}"), None, NONSENSE));
+        events.push(rest_get(&format!("/oauth-callback?state={NONSENSE}&code={NONSENSE}&scope={NONSENSE}"), None));
+        events.push(rest_post(&format!("/oauth-callback/{NONSENSE}"), None, NONSENSE));
         world.strava.fail(On::Exchange(2), Fault::Html);
         let mut environment = world.environment().to_vec();
         environment.push(("AWS_LAMBDA_LOG_LEVEL", level.to_owned()));
-        let ran = run(Path::new(env!("CARGO_BIN_EXE_oauth-callback")), &environment, events).await;
+        let api = RuntimeApi::start().await;
+        let mut function = Process::start(Path::new(env!("CARGO_BIN_EXE_oauth-callback")), "oauth-callback", &api, &environment);
+        let mut answers = Vec::new();
+        for event in events {
+            answers.push(function.hand(event).await.json());
+        }
+        function.kill();
+        let log = function.log();
 
         world.strava.secrets().iter().for_each(|secret| marks.add("a secret of Strava's", secret));
-        for text in ran.answers.iter().map(String::as_str).chain(ran.written.lines()) {
-            marks.assert_absent("an answer or the log", text);
+        for text in answers.iter().map(Value::to_string).chain(log.lines().map(str::to_owned)) {
+            marks.assert_absent("an answer or the log", &text);
         }
-        let statuses: Vec<String> =
-            ran.answers.iter().filter_map(|answer| answer.split("\"statusCode\":").nth(1)).map(|rest| rest[..3].to_owned()).collect();
-        assert_eq!(statuses, ["403", "502", "503", "200", "400", "404"], "{:?}", ran.answers);
+        let statuses: Vec<&Value> = answers.iter().map(|answer| &answer["statusCode"]).collect();
+        assert_eq!(statuses, [403, 502, 503, 200, 400, 404], "{answers:?}");
         assert_eq!(world.database.count(&format!("SELECT count(*) FROM athletes WHERE first_name = '{FIRST_NAME}'")).await, 1);
-        assert!(ran.written.contains("A Strava authorisation ended"), "{}", ran.written);
+        assert!(log.contains("A Strava authorisation ended"), "{log}");
     }
 }

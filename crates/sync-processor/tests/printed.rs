@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use testkit::queue::batch;
-use testkit::runtime::{Answer, Process, RuntimeApi};
+use testkit::runtime::{Process, RuntimeApi};
 use testkit::{World, emf};
 use uuid::Uuid;
 
@@ -20,8 +20,7 @@ async fn lines_with_metrics_are_written_before_the_answer_and_whatever_the_log_l
     let binary = Path::new(env!("CARGO_BIN_EXE_sync-processor"));
     let api = RuntimeApi::start().await;
     let process = Process::start_printing(binary, FUNCTION, &api, &environment, File::create(&path).unwrap());
-    let Answer::Whole(answer) = api.invoke(FUNCTION, event).await else { panic!("no answer") };
-    assert_eq!(serde_json::from_slice::<Value>(&answer).unwrap(), json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
+    assert_eq!(process.hand(event).await.json(), json!({ "batchItemFailures": [{ "itemIdentifier": "m0" }] }));
     // After its answer Lambda may freeze the process at any moment.
     let printed = read_to_string(&path).unwrap();
     let lines: Vec<Value> = printed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -19,18 +19,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use tidy::template::Template;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc::Receiver;
 use url::form_urlencoded;
 use uuid::Uuid;
 
-use crate::runtime::{Answer, Process, RuntimeApi};
+use crate::runtime::{Answer, Process, RuntimeApi, Streamed};
 
 /// API Gateway's limit for a request's body.
 const BODY_BYTES_MAX: usize = 10 * 1024 * 1024;
 /// How long API Gateway waits for a function, or for the beginning of its answer.
 const INTEGRATION_TIMEOUT: Duration = Duration::from_secs(29);
-/// What stands between the head of a streamed answer and its body.
-const PRELUDE_END: [u8; 8] = [0; 8];
 const STAGE: &str = "live";
 const FUNCTIONS: &str = "/functions/v1/";
 
@@ -76,15 +73,13 @@ impl Gateway {
     /// Where a binary is missing or older than its sources: it would not be what is tested.
     pub async fn start(functions: &[String], instances: usize, environment: &[(&'static str, String)]) -> Self {
         let api = RuntimeApi::start().await;
-        let mut environment = environment.to_vec();
-        environment.push(("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true".to_owned()));
         let template = template();
         let is_routed = |name: &&String| template.function(name).is_some_and(|function| !function.routes.is_empty());
         let routed = functions.iter().filter(is_routed).cloned().collect();
         let mut processes = Vec::new();
         for name in functions {
             let binary = binary(name);
-            processes.extend((0..instances).map(|_| (name.clone(), Process::start(&binary, name, &api, &environment))));
+            processes.extend((0..instances).map(|_| (name.clone(), Process::start(&binary, name, &api, environment))));
         }
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port for the gateway");
         let address = listener.local_addr().expect("the address");
@@ -171,7 +166,7 @@ async fn serve(State(inner): State<Arc<Inner>>, request: Request) -> Response {
     let answer = tokio::time::timeout(INTEGRATION_TIMEOUT, inner.api.invoke(function, event(&parts, &body))).await;
     let response = match answer {
         Ok(Answer::Whole(answer)) => whole(&answer),
-        Ok(Answer::Streamed(pieces)) => streamed(pieces).await,
+        Ok(Answer::Streamed(answer)) => streamed(answer).await,
         Ok(Answer::Failed(error)) => Err(error),
         Err(_) => Err("no answer came in time".to_owned()),
     };
@@ -249,18 +244,9 @@ fn whole(answer: &[u8]) -> Result<Response, String> {
     response(&answer, Body::from(body))
 }
 
-/// The head comes first, as JSON; what follows is sent on as it comes.
-async fn streamed(mut pieces: Receiver<Bytes>) -> Result<Response, String> {
-    let mut begun = Vec::new();
-    let end = loop {
-        if let Some(end) = begun.windows(PRELUDE_END.len()).position(|window| window == PRELUDE_END) {
-            break end;
-        }
-        begun.extend_from_slice(&pieces.recv().await.ok_or("an answer without a head")?);
-    };
-    let head: Value = serde_json::from_slice(&begun[..end]).map_err(|_| "a head that is no JSON")?;
-    let first = Bytes::copy_from_slice(&begun[end + PRELUDE_END.len()..]);
-    let rest = futures_util::stream::unfold(pieces, |mut pieces| async { Some((pieces.recv().await?, pieces)) });
-    let stream = futures_util::StreamExt::chain(futures_util::stream::once(std::future::ready(first)), rest);
-    response(&head, Body::from_stream(futures_util::StreamExt::map(stream, Ok::<_, std::io::Error>)))
+/// The head comes first; what follows is sent on as it comes.
+async fn streamed(mut answer: Streamed) -> Result<Response, String> {
+    let head = answer.head().await?;
+    let pieces = futures_util::stream::unfold(answer, |mut answer| async { Some((answer.next().await?, answer)) });
+    response(&head, Body::from_stream(futures_util::StreamExt::map(pieces, Ok::<_, std::io::Error>)))
 }

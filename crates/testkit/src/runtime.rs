@@ -6,6 +6,7 @@ use std::io::Read as _;
 use std::path::Path as FilePath;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread;
 use std::time::{Duration, SystemTime};
 
 use axum::Router;
@@ -21,12 +22,16 @@ use tokio::sync::{Mutex as AsyncMutex, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use uuid::Uuid;
 
+/// Longer than any answer takes: a function that says nothing ends the test.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(90);
 /// How long a function is told to have.
 const DEADLINE: Duration = Duration::from_secs(300);
 /// Lambda's limit for an answer that comes in one piece.
 const ANSWER_BYTES_MAX: usize = 6 * 1024 * 1024;
 /// Pieces of a streamed answer that wait for their reader.
 const PIECES_MAX: usize = 16;
+/// What stands between the head of a streamed answer and its body.
+const HEAD_END: [u8; 8] = [0; 8];
 
 /// What a function answered.
 #[derive(Debug)]
@@ -34,9 +39,87 @@ pub enum Answer {
     /// All at once.
     Whole(Bytes),
     /// Piece by piece, as they come.
-    Streamed(mpsc::Receiver<Bytes>),
+    Streamed(Streamed),
     /// The function reported an error instead.
     Failed(String),
+}
+
+impl Answer {
+    /// What came all at once, or the error, as JSON.
+    ///
+    /// # Panics
+    /// Where it is none.
+    pub fn json(&self) -> Value {
+        let bytes = match self {
+            Self::Whole(bytes) => &bytes[..],
+            Self::Failed(error) => error.as_bytes(),
+            Self::Streamed(_) => panic!("an answer in pieces"),
+        };
+        serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// Head and body of a streamed answer, which is announced as one.
+    ///
+    /// # Panics
+    /// Where it is none.
+    pub async fn streamed(self) -> (Value, String) {
+        let Self::Streamed(mut answer) = self else { panic!("an answer in one piece: {self:?}") };
+        assert_eq!(answer.headers["content-type"], "application/vnd.awslambda.http-integration-response");
+        let head = answer.head().await.expect("a head");
+        (head, String::from_utf8(answer.rest().await).expect("a body of text"))
+    }
+
+    /// Every byte of it, to be searched.
+    pub async fn text(self) -> String {
+        match self {
+            Self::Whole(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Self::Streamed(mut answer) => String::from_utf8_lossy(&answer.rest().await).into_owned(),
+            Self::Failed(error) => error,
+        }
+    }
+}
+
+/// An answer that is not at its end.
+#[derive(Debug)]
+pub struct Streamed {
+    /// The headers of the message to Lambda, not those for the caller.
+    headers: HeaderMap,
+    /// What came with the head's last piece.
+    begun: Bytes,
+    pieces: mpsc::Receiver<Bytes>,
+}
+
+impl Streamed {
+    /// The head, which is JSON of its own and comes first.
+    ///
+    /// # Errors
+    /// Says what there is instead.
+    pub async fn head(&mut self) -> Result<Value, String> {
+        let mut begun = Vec::new();
+        let end = loop {
+            if let Some(end) = begun.windows(HEAD_END.len()).position(|window| window == HEAD_END) {
+                break end;
+            }
+            begun.extend_from_slice(&self.next().await.ok_or("an answer without a head")?);
+        };
+        self.begun = Bytes::copy_from_slice(&begun[end + HEAD_END.len()..]);
+        serde_json::from_slice(&begun[..end]).map_err(|_| "a head that is no JSON".to_owned())
+    }
+
+    /// The next piece; `None` at the end.
+    pub async fn next(&mut self) -> Option<Bytes> {
+        let begun = std::mem::take(&mut self.begun);
+        if begun.is_empty() { self.pieces.recv().await } else { Some(begun) }
+    }
+
+    /// Everything up to the end, whose pieces come in time.
+    async fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = tokio::time::timeout(ANSWER_TIMEOUT, self.next()).await.expect("the rest of an answer") {
+            bytes.extend_from_slice(&piece);
+        }
+        bytes
+    }
 }
 
 type Invoked = (String, Value);
@@ -124,7 +207,7 @@ async fn outcome(
     let Some(waiting) = inner.waiting.lock().unwrap().remove(&id) else { return StatusCode::BAD_REQUEST };
     if outcome == "response" && headers.get("lambda-runtime-function-response-mode").is_some_and(|mode| mode == "streaming") {
         let (sender, receiver) = mpsc::channel(PIECES_MAX);
-        waiting.send(Answer::Streamed(receiver)).ok();
+        waiting.send(Answer::Streamed(Streamed { headers, begun: Bytes::new(), pieces: receiver })).ok();
         let mut pieces = body.into_data_stream();
         // Read to its end even where nobody listens any more: the function finishes its work.
         while let Some(Ok(piece)) = pieces.next().await {
@@ -141,22 +224,26 @@ async fn outcome(
 /// A process of a function. Killed when it is dropped.
 #[derive(Debug)]
 pub struct Process {
+    api: RuntimeApi,
+    function: String,
     child: Child,
     log: Arc<Mutex<Vec<u8>>>,
+    /// Reads the log; a full pipe would hold the process up.
+    reader: Option<thread::JoinHandle<()>>,
 }
 
 impl Process {
     /// Starts the binary with these variables beside those of the test.
     pub fn start(binary: &FilePath, function: &str, api: &RuntimeApi, environment: &[(&'static str, String)]) -> Self {
         let (mut reader, writer) = std::io::pipe().expect("a pipe");
-        let process = Self::spawn(binary, function, api, environment, [writer.try_clone().expect("the pipe").into(), writer.into()]);
+        let mut process = Self::spawn(binary, function, api, environment, [writer.try_clone().expect("the pipe").into(), writer.into()]);
         let written = process.log.clone();
-        std::thread::spawn(move || {
+        process.reader = Some(thread::spawn(move || {
             let mut piece = [0; 4096];
             while let Ok(n @ 1..) = reader.read(&mut piece) {
                 written.lock().unwrap().extend_from_slice(&piece[..n]);
             }
-        });
+        }));
         process
     }
 
@@ -178,15 +265,25 @@ impl Process {
             .env("AWS_LAMBDA_FUNCTION_NAME", function)
             .env("AWS_LAMBDA_FUNCTION_VERSION", "1")
             .env("AWS_LAMBDA_FUNCTION_MEMORY_SIZE", "512")
+            .env("AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "true")
             .envs(environment.iter().map(|(name, value)| (name, value)))
             .stdout(output)
             .stderr(errors)
             .spawn()
             .unwrap_or_else(|error| panic!("{} cannot be started: {error}", binary.display()));
-        Self { child, log: Arc::default() }
+        Self { api: api.clone(), function: function.to_owned(), child, log: Arc::default(), reader: None }
     }
 
-    /// What it wrote to its log.
+    /// Hands its function an event and waits for the answer, or for the answer's beginning.
+    ///
+    /// # Panics
+    /// Where there is none in time, with the log.
+    pub async fn hand(&self, event: Value) -> Answer {
+        let answer = tokio::time::timeout(ANSWER_TIMEOUT, self.api.invoke(&self.function, event)).await;
+        answer.unwrap_or_else(|_| panic!("{} says nothing: {}", self.function, self.log()))
+    }
+
+    /// What it wrote to its log: all of it, once it is killed.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&self.log.lock().unwrap()).into_owned()
     }
@@ -201,6 +298,9 @@ impl Process {
         let was_alive = self.is_running();
         self.child.kill().expect("killing the process");
         self.child.wait().expect("the end of the process");
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("the end of the log");
+        }
         was_alive
     }
 }

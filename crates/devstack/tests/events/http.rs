@@ -11,7 +11,7 @@ use crate::{ATHLETE, assert_clean, buffered, json_answer, rows, start, world};
 async fn a_sync_is_begun_and_shown() {
     let world = world().await;
     let token = world.token();
-    let (mut sync, mut status) = (start("sync-beta", &world).await, start("job-status", &world).await);
+    let (sync, status) = (start("sync-beta", &world).await, start("job-status", &world).await);
     let (code, job) = json_answer(&sync.hand(rest_post("/sync-beta", Some(&token), r#"{"sync_type":"full"}"#)).await);
     assert_eq!((code, &job["sync_type"]), (201, &json!("full")), "{job}");
     // The same request as the gateway sends it where it takes the body for binary: the job stands already.
@@ -37,7 +37,7 @@ async fn without_a_token_with_another_method_and_below_nothing() {
     let world = world().await;
     let token = world.token();
     for name in ["strava-auth", "sync-beta", "job-status", "journal", "disconnect", "delete-account"] {
-        let mut function = start(name, &world).await;
+        let function = start(name, &world).await;
         let (code, error) = json_answer(&function.hand(rest_post(&format!("/{name}"), None, "{}")).await);
         let expected = if name == "job-status" { [401, 404] } else { [401, 401] };
         assert!(expected.contains(&code), "{name}: {code} {error}");
@@ -53,7 +53,7 @@ async fn without_a_token_with_another_method_and_below_nothing() {
 #[tokio::test]
 async fn an_authorisation_is_begun_and_a_strange_state_is_not_taken() {
     let world = world().await;
-    let (mut auth, mut callback) = (start("strava-auth", &world).await, start("oauth-callback", &world).await);
+    let (auth, callback) = (start("strava-auth", &world).await, start("oauth-callback", &world).await);
     let (code, begun) = json_answer(&auth.hand(rest_post("/strava-auth", Some(&world.token()), "{}")).await);
     let address = begun["authorization_url"].as_str().unwrap();
     assert!(code == 200 && address.contains("state="), "{begun}");
@@ -68,7 +68,7 @@ async fn an_authorisation_is_begun_and_a_strange_state_is_not_taken() {
 #[tokio::test]
 async fn strava_checks_its_subscription_and_tells_of_a_change() {
     let world = world().await;
-    let mut webhook = start("strava-webhook", &world).await;
+    let webhook = start("strava-webhook", &world).await;
     let address = format!("/strava-webhook/{}", world.webhook_path);
     let check = format!("{address}?hub.mode=subscribe&hub.challenge=15f7d1a91c1f40f8&hub.verify_token={}", world.verify_token);
     let (code, echo) = json_answer(&webhook.hand(rest_get(&check, None)).await);
@@ -84,7 +84,7 @@ async fn strava_checks_its_subscription_and_tells_of_a_change() {
 async fn the_journal_lists_and_draws_nothing_where_nothing_is() {
     let world = world().await;
     let token = world.token();
-    let mut journal = start("journal", &world).await;
+    let journal = start("journal", &world).await;
     let (code, list) = json_answer(&journal.hand(rest_get("/journal?limit=5", Some(&token))).await);
     assert_eq!((code, &list["entries"], &list["count"]), (200, &json!([]), &json!(0)), "{list}");
     let (code, error) = json_answer(&journal.hand(rest_post("/journal/generate", Some(&token), "{}")).await);
@@ -96,7 +96,7 @@ async fn the_journal_lists_and_draws_nothing_where_nothing_is() {
 async fn a_connection_and_an_account_end() {
     let world = world().await;
     let token = world.token();
-    let (mut disconnect, mut delete) = (start("disconnect", &world).await, start("delete-account", &world).await);
+    let (disconnect, delete) = (start("disconnect", &world).await, start("delete-account", &world).await);
     let (code, ended) = json_answer(&disconnect.hand(rest_post("/disconnect", Some(&token), "{}")).await);
     assert_eq!((code, &ended["success"], &ended["athlete_id"]), (200, &json!(true), &json!(ATHLETE)), "{ended}");
     let request = with_method(rest_get("/delete-account", Some(&token)), "DELETE");
@@ -113,9 +113,9 @@ async fn a_connection_and_an_account_end() {
 async fn the_coach_streams() {
     let world = world().await;
     let token = world.token();
-    let mut chat = start("chat", &world).await;
+    let chat = start("chat", &world).await;
     let question = r#"{"message":"How many runs did I do this week?"}"#;
-    let (head, body) = chat.hand(rest_post_streaming("/chat", Some(&token), question)).await.streamed();
+    let (head, body) = chat.hand(rest_post_streaming("/chat", Some(&token), question)).await.streamed().await;
     assert_eq!((&head["statusCode"], &head["headers"]["content-type"]), (&json!(200), &json!("text/event-stream")), "{head}");
     assert_eq!(head["headers"]["cache-control"], "no-store", "{head}");
     let (deltas, done) = body.split_once("event: done\ndata: ").unwrap();
@@ -123,14 +123,14 @@ async fn the_coach_streams() {
     let answer: Value = serde_json::from_str(done.trim()).unwrap();
     assert_eq!(answer["context"]["totalActivities"], 0, "{answer}");
 
-    let (head, body) = chat.hand(rest_post("/chat", Some(&token), question)).await.streamed();
+    let (head, body) = chat.hand(rest_post("/chat", Some(&token), question)).await.streamed().await;
     assert_eq!((&head["statusCode"], &head["headers"]["content-type"]), (&json!(200), &json!("application/json")), "{head}");
     let answer: Value = serde_json::from_str(&body).unwrap();
     assert!(answer["answer"].as_str().is_some_and(|text| !text.is_empty()), "{answer}");
 
-    let (head, body) = chat.hand(rest_post_streaming("/chat", None, question)).await.streamed();
+    let (head, body) = chat.hand(rest_post_streaming("/chat", None, question)).await.streamed().await;
     assert_eq!(head["statusCode"], 401, "{head} {body}");
-    let (head, body) = chat.hand(rest_get("/chat/conversations", Some(&token))).await.streamed();
+    let (head, body) = chat.hand(rest_get("/chat/conversations", Some(&token))).await.streamed().await;
     assert_eq!(head["statusCode"], 200, "{head}");
     let list: Value = serde_json::from_str(&body).unwrap();
     assert_eq!(list["conversations"].as_array().map(Vec::len), Some(2), "both turns are stored: {list}");

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use testkit::activity::daily_runs;
-use testkit::replay::{Answer, Replay};
+use testkit::runtime::{Answer, Process, RuntimeApi};
 use testkit::{TestDatabase, World};
 
 pub(crate) const ATHLETE: i64 = 94_451_852;
@@ -25,8 +25,8 @@ pub(crate) async fn world() -> World {
 }
 
 /// The built function of this name.
-pub(crate) async fn start(name: &str, world: &World) -> Replay {
-    Replay::start(&binary(name), &world.environment()).await
+pub(crate) async fn start(name: &str, world: &World) -> Process {
+    Process::start(&binary(name), name, &RuntimeApi::start().await, &world.environment())
 }
 
 fn binary(name: &str) -> PathBuf {
@@ -38,7 +38,7 @@ fn binary(name: &str) -> PathBuf {
 
 /// Status, headers and body of a buffered answer to the gateway.
 pub(crate) fn buffered(answer: &Answer) -> (u64, Value, String) {
-    assert!(answer.is_response, "{answer:?}");
+    assert!(matches!(answer, Answer::Whole(_)), "{answer:?}");
     let answer = answer.json();
     assert_eq!(answer["isBase64Encoded"], false, "{answer}");
     let body = answer["body"].as_str().unwrap_or_default().to_owned();
@@ -55,7 +55,7 @@ pub(crate) fn json_answer(answer: &Answer) -> (u64, Value) {
 }
 
 /// Nothing secret stands in the function's log, and no error but the expected ones.
-pub(crate) fn assert_clean(world: &World, function: &Replay, expected: &[&str]) {
+pub(crate) fn assert_clean(world: &World, function: &Process, expected: &[&str]) {
     let log = function.log();
     for line in log.lines() {
         let is_error = line.contains(r#""level":"ERROR""#) && !expected.iter().any(|text| line.contains(text));

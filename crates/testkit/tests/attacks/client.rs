@@ -1,14 +1,18 @@
 //! A client that sends whatever bytes it is given: an attacker keeps to no library's idea of a request.
 
+use std::io::{Cursor, Read as _};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
+use zip::ZipArchive;
 
 /// Longer than any answer takes.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(40);
+
+const HEAD_END: &[u8] = b"\r\n\r\n";
 
 /// A request to be sent.
 #[derive(Debug, Clone)]
@@ -64,16 +68,21 @@ pub(crate) struct Answer {
     pub(crate) status: u16,
     /// Status line and headers.
     pub(crate) head: String,
+    /// As a text; of an archive the names and texts of its files.
     pub(crate) body: String,
 }
 
 impl Answer {
     /// Reads an answer; the status is 0 where there is none.
     fn parse(bytes: &[u8]) -> Self {
-        let text = String::from_utf8_lossy(bytes);
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((&text, ""));
+        let end = bytes.windows(HEAD_END.len()).position(|window| window == HEAD_END);
+        let (head, body) = end.map_or((bytes, &b""[..]), |end| (&bytes[..end], &bytes[end + HEAD_END.len()..]));
+        let head = String::from_utf8_lossy(head).into_owned();
         let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default();
-        Self { status, head: head.to_owned(), body: body.to_owned() }
+        let answer = Self { status, head, body: String::new() };
+        let is_archive = answer.header("content-type") == "application/zip";
+        let body = if is_archive { unzipped(body) } else { String::from_utf8_lossy(body).into_owned() };
+        Self { body, ..answer }
     }
 
     /// The first value of a header.
@@ -90,6 +99,18 @@ impl Answer {
     pub(crate) fn code(&self) -> String {
         self.json()["error"]["code"].as_str().unwrap_or_default().to_owned()
     }
+}
+
+/// What a compressed file says is searched as what it is.
+fn unzipped(bytes: &[u8]) -> String {
+    let mut archive = ZipArchive::new(Cursor::new(bytes)).expect("a whole archive");
+    let mut all = String::new();
+    for n in 0..archive.len() {
+        let mut file = archive.by_index(n).expect("a file");
+        all.push_str(&file.name().expect("its name"));
+        file.read_to_string(&mut all).expect("its text");
+    }
+    all
 }
 
 /// Sends the bytes and reads to the end of the answer.

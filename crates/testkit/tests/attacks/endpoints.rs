@@ -16,8 +16,9 @@ const fn endpoint(method: &'static str, path: &'static str, body: &'static str) 
 }
 
 /// All of them: `docs/security.md` lists the same.
-pub(crate) const ENDPOINTS: [Endpoint; 19] = [
+pub(crate) const ENDPOINTS: [Endpoint; 21] = [
     endpoint("POST", "/strava-auth", r#""redirect":"runaway://strava-connected""#),
+    endpoint("POST", "/strava-auth/confirm", r#""ticket":"x""#),
     endpoint("POST", "/sync-beta", r#""sync_type":"incremental""#),
     endpoint("GET", "/job-status/00000000-0000-4000-8000-000000000000", ""),
     endpoint("POST", "/chat", r#""message":"How far did I run?""#),
@@ -33,6 +34,7 @@ pub(crate) const ENDPOINTS: [Endpoint; 19] = [
     endpoint("GET", "/journal/weeks/2026-01-05/chart.svg", ""),
     endpoint("POST", "/journal/generate", r#""week_start_date":"2020-01-06""#),
     endpoint("POST", "/journal/generate-recent", r#""weeks":1"#),
+    endpoint("GET", "/export", ""),
     endpoint("POST", "/disconnect", ""),
     endpoint("POST", "/delete-account", ""),
     endpoint("DELETE", "/delete-account", ""),

@@ -7,6 +7,8 @@ use crate::endpoints::ENDPOINTS;
 use crate::stage::{ADA, BO, Expect, FORBIDDEN, INVALID, NOBODYS, NOT_FOUND, Stage, harmless, refused};
 
 const CLASS: &str = "ids";
+/// What the attacker's runs are called.
+const OWN_RUN: &str = "Easy nightfall run";
 const NO_CONVERSATION: Expect = refused(404, "CONVERSATION_NOT_FOUND");
 /// One more than an id can be.
 const TOO_GREAT: &str = "9223372036854775808";
@@ -22,6 +24,7 @@ pub(crate) async fn attacks(stage: &Stage) {
     ids_in_paths(stage).await;
     ids_in_bodies(stage).await;
     named_twice(stage).await;
+    archives(stage).await;
 }
 
 /// `athlete_id` and `user_id`, kept for older apps, in body and query of every call.
@@ -95,6 +98,10 @@ async fn ids_in_bodies(stage: &Stage) {
     let body = format!("{{{message},\"client_message_id\":\"{}\"}}", victim.client_message);
     stage.world.claude().reply(testkit::Reply::text("Hello."));
     stage.attack(CLASS, "client_message_id", &Request::new("POST", "/chat").bearer(&stage.token()).body(body), harmless(200)).await;
+    // Her own row holds it now, where it would look like the victim's.
+    let owner = stage.world.database.owner().await;
+    let sql = format!("UPDATE chat_conversations SET client_message_id = NULL WHERE athlete_id = {ADA}");
+    owner.batch_execute(&sql).await.expect("the attacker's turn");
     for (path, field, rest) in [
         ("/chat", "conversation_id", message),
         ("/chat", "client_message_id", message),
@@ -115,8 +122,30 @@ async fn named_twice(stage: &Stage) {
         let request = endpoint.call(&format!("athlete_id={ADA}&user_id={BO}"), "").bearer(&stage.token());
         stage.attack(CLASS, "two names", &request, FORBIDDEN).await;
     }
-    for path in ["/chat/memory", "/chat/conversations", "/journal"] {
+    for path in ["/chat/memory", "/chat/conversations", "/journal", "/export"] {
         let request = Request::new("GET", &format!("{path}?athlete_id={ADA}&athlete_id={BO}")).bearer(&stage.token());
         stage.attack(CLASS, "a parameter twice", &request, harmless(200)).await;
     }
+}
+
+/// An archive holds what is the caller's, whatever stands beside the token, and no token of Strava's.
+async fn archives(stage: &Stage) {
+    let (export, victim) = (|query: &str| Request::new("GET", &format!("/export{query}")), &stage.victim);
+    for request in [
+        export(""),
+        export(&format!("?athlete_id={ADA}")),
+        export(&format!("?id={BO}&athlete={BO}&sub={}", victim.user)),
+        export("?table=strava_tokens&columns=access_token"),
+        export("").header("x-user-id", victim.user.to_string()).header("x-athlete-id", BO.to_string()),
+        export("").header("cookie", format!("athlete_id={BO}")),
+        export("").header("range", "bytes=0-9").header("if-none-match", "*"),
+        export("").body(format!("{{\"athlete_id\":{BO}}}")),
+    ] {
+        let answer = stage.attack(CLASS, "an archive", &request.bearer(&stage.token()), harmless(200)).await;
+        stage.must(answer.body.contains(OWN_RUN), || format!("the attacker's own runs are missing: {}", answer.head));
+        let has_token = stage.world.strava.secrets().iter().any(|secret| answer.body.contains(secret.as_str()));
+        stage.must(!has_token, || "an archive holds a token".to_owned());
+    }
+    let nobody = stage.world.issuer.token(stage.nobody);
+    stage.attack(CLASS, "an archive", &export("").bearer(&nobody), refused(404, "ATHLETE_NOT_FOUND")).await;
 }

@@ -7,6 +7,7 @@ use url::form_urlencoded::byte_serialize;
 use crate::client::{Answer, Request};
 use crate::endpoints::{ENDPOINTS, PROVIDERS};
 use crate::stage::{Expect, INVALID, NOT_ALLOWED, NOT_FOUND, Stage, harmless, refused};
+use crate::tickets::NO_TICKET;
 
 const SCRIPTS: &str = "scripts and headers";
 const SQL: &str = "SQL";
@@ -64,15 +65,18 @@ async fn scripts(stage: &Stage) {
         for (path, field) in [
             ("/sync-beta", "sync_type"),
             ("/strava-auth", "redirect"),
+            ("/strava-auth/confirm", "athlete_id"),
             ("/journal/generate", "week_start_date"),
             ("/chat", "conversation_id"),
         ] {
-            let request = Request::new("POST", path).bearer(&token).json(&json!({"message": "Hello", field: text}));
+            let request = Request::new("POST", path).bearer(&token).json(&json!({"message": "Hello", "ticket": "x", field: text}));
             repeats_nothing(stage, field, &request, INVALID).await;
-            let mut unknown = json!({"message": 1, "max_activities": "x", "weeks": "x", "week_start_date": 1, "redirect": 1});
+            let mut unknown = json!({"message": 1, "ticket": 1, "max_activities": "x", "weeks": "x", "week_start_date": 1, "redirect": 1});
             unknown[text] = json!(text);
             repeats_nothing(stage, "a field's name", &Request::new("POST", path).bearer(&token).json(&unknown), INVALID).await;
         }
+        let ticket = Request::new("POST", "/strava-auth/confirm").bearer(&token).json(&json!({ "ticket": text }));
+        repeats_nothing(stage, "a ticket", &ticket, NO_TICKET).await;
         let named = json!({"memory": {"personal": {text: text}}});
         repeats_nothing(stage, "a key", &Request::new("PUT", "/chat/memory").bearer(&token).json(&named), INVALID).await;
         // Strava's check repeats its challenge: as JSON, which no browser takes for a page.
@@ -112,6 +116,9 @@ async fn statements(stage: &Stage) {
             (post("/sync-beta", &json!({"max_activities": text})), INVALID),
             (post("/sync-beta", &json!({"user_id": text})), INVALID),
             (post("/strava-auth", &json!({"redirect": text})), INVALID),
+            (post("/strava-auth/confirm", &json!({"ticket": text})), NO_TICKET),
+            (post("/strava-auth/confirm", &json!({"ticket": "x", "user_id": text})), INVALID),
+            (get(format!("/export?athlete_id={there}")), INVALID),
             (post("/disconnect", &json!({"athlete_id": text})), INVALID),
             (post("/delete-account", &json!({"user_id": text})), INVALID),
             (get(format!("/chat/conversations?limit={there}")), INVALID),
@@ -133,7 +140,7 @@ async fn statements(stage: &Stage) {
 /// Paths and methods that nobody serves, and ways around a path.
 async fn paths(stage: &Stage) {
     let token = stage.token();
-    for function in ["strava-auth", "sync-beta", "chat", "journal", "disconnect", "delete-account"] {
+    for function in ["strava-auth", "sync-beta", "chat", "journal", "export", "disconnect", "delete-account"] {
         for end in ["/", "//", "/%2e%2e/job-status/x", "/..%2fchat", "/.", "/%00", "/;x", "/unknown/deeper/path"] {
             let request = Request::new("POST", &format!("/{function}{end}")).bearer(&token);
             stage.attack(PATHS, "no such path", &request, NOT_FOUND).await;

@@ -1,6 +1,6 @@
 //! Connecting Strava as somebody else, or for somebody else, or by way of another site.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use testkit::world::{ALL_SCOPES, APP_REDIRECT};
 use url::Url;
 use url::form_urlencoded::byte_serialize;
@@ -8,9 +8,9 @@ use url::form_urlencoded::byte_serialize;
 use crate::client::{Answer, Request};
 use crate::stage::{ADA, BO, DI, Expect, INVALID, Stage, harmless};
 
-const CLASS: &str = "OAuth";
+pub(crate) const CLASS: &str = "OAuth";
 /// The page that says that a link is used or too old.
-const PAGE: Expect = harmless(400);
+pub(crate) const PAGE: Expect = harmless(400);
 /// Longer than a state that is looked at.
 const HUGE_BYTES: usize = 4 * 1024;
 /// What it is, who began, what the browser brings beside the state, and the word that the app is told.
@@ -58,13 +58,18 @@ async fn redirects(stage: &Stage) {
 }
 
 async fn begin(stage: &Stage, token: &str) -> String {
-    let request = Request::new("POST", "/strava-auth").bearer(token).json(&json!({ "redirect": APP_REDIRECT }));
+    begin_with(stage, token, &json!({ "redirect": APP_REDIRECT })).await
+}
+
+/// Begins an authorisation: its state.
+pub(crate) async fn begin_with(stage: &Stage, token: &str, body: &Value) -> String {
+    let request = Request::new("POST", "/strava-auth").bearer(token).json(body);
     let answer = stage.send(&request).await;
     let url: Url = answer.json()["authorization_url"].as_str().expect("an address").parse().expect("an address");
     url.query_pairs().find(|(name, _)| name == "state").expect("a state").1.into_owned()
 }
 
-fn call_back(pairs: &[(&str, &str)]) -> Request {
+pub(crate) fn call_back(pairs: &[(&str, &str)]) -> Request {
     let encode = |text: &str| byte_serialize(text.as_bytes()).collect::<String>();
     let query: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", encode(value))).collect();
     Request::new("GET", &format!("/oauth-callback?{}", query.join("&")))

@@ -69,6 +69,10 @@ pub(crate) async fn attacks(stage: &Stage) {
             }
         }
     }
+    // Nor was the model made to keep anything: what is held about the attacker, in one archive.
+    let archive = stage.send(&Request::new("GET", "/export").bearer(&stage.token())).await;
+    judge(&mut stage.tally.borrow_mut(), &stage.unsaid(), CLASS, "what is kept", &archive, harmless(200));
+    stage.must(archive.body.contains("As you wish"), || "what the model said is not kept".to_owned());
     let requests = stage.world.claude().requests();
     let made = requests.len() - asked;
     stage.must(made == 2 * turns, || format!("{turns} turns made {made} requests"));

@@ -28,8 +28,15 @@ pub(crate) const NOBODYS: i64 = 999_999_999_999;
 pub(crate) const MARK: &str = "zqvictim";
 /// What the victim's texts can be found by without naming the mark.
 pub(crate) const FINDABLE: &str = "nightfall";
-/// Messages a day that no attack uses up.
-const MESSAGES_PER_DAY: &str = "1000000";
+/// What an athlete may use in a day, each more than all attacks use up.
+const LIMITS: [(&str, &str); 6] = [
+    ("CHAT_MESSAGES_PER_DAY", "1000000"),
+    ("CHAT_TOKENS_PER_DAY", "1000000000"),
+    ("JOURNAL_TEXTS_PER_DAY", "1000000"),
+    ("JOURNAL_TOKENS_PER_DAY", "1000000000"),
+    ("SYNCS_PER_DAY", "1000000"),
+    ("EXPORTS_PER_DAY", "1000000"),
+];
 const TOKEN_TTL_S: i64 = 6 * 3600;
 /// Characters of an answer that a failure quotes.
 const QUOTED_CHARS_MAX: usize = 200;
@@ -96,8 +103,7 @@ impl Stage {
         world.strava.add_athlete(DI, "Di", []);
         world.database.owner().await.batch_execute(&texts(&victim)).await.expect("the victim's texts");
         let mut variables = world.variables();
-        variables.push(("CHAT_MESSAGES_PER_DAY", MESSAGES_PER_DAY.to_owned()));
-        variables.push(("CHAT_TOKENS_PER_DAY", "1000000000".to_owned()));
+        variables.extend(LIMITS.map(|(name, value)| (name, value.to_owned())));
         let gateway = Gateway::start(&deployed_functions(), INSTANCES, &variables).await;
         let stage = Self { world, gateway, victim, nobody: Uuid::new_v4(), tally: RefCell::default() };
         stage.write_the_victims_journal().await;
@@ -154,8 +160,8 @@ impl Stage {
         judge(&mut self.tally.borrow_mut(), &self.secrets(), class, what, answer, expected);
     }
 
-    /// The victim's rows of every table, as they are.
-    pub(crate) async fn victims_rows(&self) -> BTreeMap<&'static str, (i64, String)> {
+    /// The victim's rows of every table, as they are, by the table and what makes them the victim's.
+    pub(crate) async fn victims_rows(&self) -> BTreeMap<String, (i64, String)> {
         let owner = self.world.database.owner().await;
         let mut rows = BTreeMap::new();
         let own = [("athletes", format!("id = {BO}"))].into_iter();
@@ -166,7 +172,7 @@ impl Stage {
         for (table, whose) in own.chain(others) {
             let sql = format!("SELECT count(*), md5(coalesce(string_agg(t::text, ' ' ORDER BY t::text), '')) FROM {table} t WHERE {whose}");
             let row = owner.query_one(&sql, &[]).await.expect("the victim's rows");
-            rows.insert(table, (row.get(0), row.get(1)));
+            rows.insert(format!("{table} WHERE {whose}"), (row.get(0), row.get(1)));
         }
         rows
     }
@@ -179,10 +185,10 @@ impl Stage {
     }
 
     /// No function failed, and the victim's rows are what they were.
-    pub(crate) async fn all_is_as_before(&self, after: &str, rows: &BTreeMap<&'static str, (i64, String)>) {
+    pub(crate) async fn all_is_as_before(&self, after: &str, rows: &BTreeMap<String, (i64, String)>) {
         let (faults, now) = (self.gateway.faults(), self.victims_rows().await);
         self.must(faults.is_empty(), || format!("after {after}: functions failed: {faults:?}"));
-        let changed: Vec<_> = rows.iter().filter(|(table, content)| now.get(*table) != Some(content)).map(|(table, _)| *table).collect();
+        let changed: Vec<_> = rows.iter().filter(|(table, content)| now.get(*table) != Some(content)).map(|(table, _)| table).collect();
         self.must(changed.is_empty(), || format!("after {after}: the victim's rows in {changed:?} are not what they were"));
     }
 
@@ -194,6 +200,7 @@ impl Stage {
             "/chat/conversations".to_owned(),
             "/chat/memory".to_owned(),
             "/journal".to_owned(),
+            "/export".to_owned(),
             format!("/job-status/{}", self.victim.job),
         ] {
             let answer = self.send(&Request::new("GET", &path).bearer(&token)).await;
