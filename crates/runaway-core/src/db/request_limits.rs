@@ -41,7 +41,7 @@ impl Kind {
 pub async fn take(tx: &impl LimitAccess, kind: Kind, limit: DailyLimit, now: Timestamp) -> Result<bool, DbError> {
     let sql = "
         INSERT INTO request_limits AS l (athlete_id, day, kind, requests)
-        SELECT a, $1, $2, 1 FROM (SELECT coalesce(worker_athlete_id(), current_athlete_id()) AS a) c WHERE a IS NOT NULL AND $3 > 0
+        SELECT a, $1, $2, 1 FROM (SELECT coalesce(worker_athlete_id(), current_athlete_id()) AS a) c WHERE a IS NOT NULL AND $3 > 0 AND $4 > 0
         ON CONFLICT (athlete_id, day, kind) DO UPDATE SET requests = l.requests + 1 WHERE l.requests < $3 AND l.tokens < $4
         RETURNING 1";
     let (day, kind) = (utc_day(now), kind.as_str());
