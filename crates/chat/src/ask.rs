@@ -172,7 +172,7 @@ async fn finish(
     deadline: Instant,
     deltas: Option<Deltas>,
 ) -> Result<Value, ApiError> {
-    let answered = coach::answer(app, caller, facts, &asked.message, deadline, deltas.as_ref()).await?;
+    let answered = coach::answer(app, caller, facts, &asked.message, now, deadline, deltas.as_ref()).await?;
     let mut context = json!({
         "recentActivitiesCount": facts.recent.activities.len(), "relevantActivitiesCount": facts.relevant_activities(),
         "totalActivities": facts.total_activities(), "historyMessages": prompt::complete_turns(facts).len(), "coach": answered.coach,

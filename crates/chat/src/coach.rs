@@ -2,9 +2,12 @@
 //! the same facts.
 
 use futures_util::future::join_all;
+use jiff::Timestamp;
 use runaway_core::claude::{
     ClaudeError, MessageRequest, Permit, Refusal, StopReason, StreamEvent, ToolResult, ToolUse, Usage, tool_results,
 };
+use runaway_core::db::DbError;
+use runaway_core::db::request_limits::{self, Kind};
 use runaway_core::http::{ApiError, Caller};
 use runaway_core::telemetry::{self, FAILURES, Line};
 use runaway_core::vault::fingerprint;
@@ -50,6 +53,7 @@ pub(crate) async fn answer(
     caller: Caller,
     facts: &Facts,
     message: &str,
+    now: Timestamp,
     deadline: Instant,
     deltas: Option<&Deltas>,
 ) -> Result<Answered, ApiError> {
@@ -66,7 +70,13 @@ pub(crate) async fn answer(
     answered.tokens = talk.usage;
     match outcome {
         Ok(()) => Ok(answered),
-        Err(Broken::Database(error)) => Err(error),
+        Err(Broken::Database(error)) => {
+            // No turn is stored that would count them.
+            if let Err(error) = pay(app, caller, answered.tokens, now).await {
+                tracing::warn!(cause = telemetry::chain(&error), "Model tokens could not be counted");
+            }
+            Err(error)
+        }
         Err(Broken::Claude(error)) => {
             report(facts.person.athlete_id, &error);
             let was_shown = deltas.is_some() && !answered.text.is_empty();
@@ -76,6 +86,13 @@ pub(crate) async fn answer(
             Ok(Answered { tokens: answered.tokens, ..facts_only(facts, message, "model_unavailable", deltas) })
         }
     }
+}
+
+/// Counts what the model has cost, where no turn is stored.
+async fn pay(app: &App, caller: Caller, tokens: i64, now: Timestamp) -> Result<(), DbError> {
+    let tx = app.db.athlete(caller.user_id).await?;
+    request_limits::add_tokens(&tx, Kind::Chat, now, tokens).await?;
+    tx.commit().await
 }
 
 /// The facts-only coach.

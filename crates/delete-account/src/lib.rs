@@ -4,6 +4,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, VaultConfig};
+use runaway_core::db::athletes::OwnAthlete;
 use runaway_core::db::erasure_receipts::{self, Reason};
 use runaway_core::db::pending_revocations::PendingRevocation;
 use runaway_core::db::{Db, DbError, athlete_tables, athletes, oauth_tickets};
@@ -17,6 +18,8 @@ use uuid::Uuid;
 
 /// One request at a time is all an environment gets.
 const CONNECTIONS_MAX: usize = 2;
+/// How often a user is erased at most: what was being connected beside the first time is found by the second.
+const ERASURES_MAX: usize = 3;
 
 /// What the function holds between calls.
 #[derive(Debug)]
@@ -68,20 +71,33 @@ async fn delete_account(app: &App, call: Call) -> Result<Reply, ApiError> {
     let mut named = call.query_ids(&["athlete_id", "user_id"])?;
     named.extend([fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten());
 
-    let tx = app.db.athlete(caller.user_id).await?;
+    let mut athlete = erase_user(app, caller.user_id, &named).await?;
+    for _ in 0..ERASURES_MAX {
+        if let Some(athlete) = athlete
+            && let Some(pending) = erase(app, athlete.id).await?
+        {
+            // Everything is erased here, whatever Strava answers.
+            flows::revoke(&app.db, &app.vault, &app.strava, &pending).await;
+        }
+        give_up_tickets(app, caller.user_id, athlete.map(|athlete| athlete.id)).await?;
+        // An athlete may have been connected beside this: the states and tickets that could do so are gone only now.
+        athlete = erase_user(app, caller.user_id, &[]).await?;
+        if athlete.is_none() {
+            return Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "message": "Everything about you has been erased." })));
+        }
+    }
+    Err(ApiError::UpstreamUnavailable("the user keeps being connected while being erased".into()))
+}
+
+/// Erases what is held of the user, also of one without an athlete: an authorisation under way must not make one after
+/// this. The user's athlete, which is erased next.
+async fn erase_user(app: &App, user_id: Uuid, named: &[i64]) -> Result<Option<OwnAthlete>, ApiError> {
+    let tx = app.db.athlete(user_id).await?;
     let athlete = athletes::own(&tx).await?;
-    refuse_foreign(athlete, &named)?;
-    // Also of a user without an athlete: an authorisation under way must not make one after this.
+    refuse_foreign(athlete, named)?;
     athlete_tables::erase_user(&tx).await?;
     tx.commit().await?;
-    if let Some(athlete) = athlete
-        && let Some(pending) = erase(app, athlete.id).await?
-    {
-        // Everything is erased here, whatever Strava answers.
-        flows::revoke(&app.db, &app.vault, &app.strava, &pending).await;
-    }
-    give_up_tickets(app, caller.user_id, athlete.map(|athlete| athlete.id)).await?;
-    Ok(Reply::json(StatusCode::OK, &json!({ "success": true, "message": "Everything about you has been erased." })))
+    Ok(athlete)
 }
 
 /// Ends what the user began, or somebody else with the user's athlete, and has not confirmed. After the erasure: the
@@ -109,8 +125,8 @@ async fn erase(app: &App, athlete_id: i64) -> Result<Option<PendingRevocation>, 
         erasure_receipts::insert(&tx, receipt_id, Reason::AccountDeleted, rows + 1, now).await?;
     }
     tx.commit().await?;
+    telemetry::forget_athlete();
     if is_erased {
-        telemetry::forget_athlete();
         tracing::info!(receipt.id = %receipt_id, rows, "An account was erased");
     }
     Ok(pending)

@@ -50,6 +50,13 @@ impl Story {
     }
 }
 
+/// Once an account is erased, nothing that is written down says whose it was.
+fn assert_not_named(story: &Story) {
+    for line in story.world.logs.lines() {
+        assert!(!line.contains(&ATHLETE.to_string()), "{line}");
+    }
+}
+
 fn code(answer: &(u16, Value)) -> (u16, &str) {
     (answer.0, answer.1["error"]["code"].as_str().unwrap_or_default())
 }
@@ -76,6 +83,7 @@ async fn everything_of_the_caller_goes_and_nothing_of_another() {
         }
         assert_eq!(story.count(&format!("SELECT count(*) FROM athletes WHERE id = {OTHER_ATHLETE}")).await, 1);
         assert!(!story.world.strava.is_granted(ATHLETE) && story.world.strava.is_granted(OTHER_ATHLETE));
+        assert_not_named(&story);
         // The receipt names nobody.
         let receipt = story.world.database.owner().await.query_one("SELECT r::text FROM erasure_receipts r", &[]).await.unwrap();
         let receipt: &str = receipt.get(0);
@@ -98,6 +106,8 @@ async fn a_token_that_strava_did_not_revoke_is_all_that_stays() {
     assert_eq!(story.call("POST", "/delete-account", Some(&story.world.token()), "").await.0, 200);
     assert_eq!((story.rows("athletes").await, story.rows("pending_revocations").await), (1, 1));
     assert!(story.world.strava.is_granted(ATHLETE));
+    assert!(story.world.logs.lines().iter().any(|line| line.contains("did not revoke a token")));
+    assert_not_named(&story);
     story.world.assert_in_order(&[]).await;
 }
 

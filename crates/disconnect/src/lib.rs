@@ -4,7 +4,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, VaultConfig};
-use runaway_core::db::{Db, athletes};
+use runaway_core::db::{Db, DbError, athletes, oauth_tickets};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::strava::StravaClient;
@@ -70,6 +70,7 @@ async fn end_connection(app: &App, call: Call) -> Result<Reply, ApiError> {
     tx.commit().await?;
     refuse_foreign(athlete, &named)?;
     let Some(athlete) = athlete else {
+        give_up_tickets(app, caller.user_id, None).await?;
         return Ok(reply(NO_ATHLETE_ID, "Strava was not connected."));
     };
     // Also where the athlete seems to be disconnected: a second call finishes what a first one may have left.
@@ -77,11 +78,24 @@ async fn end_connection(app: &App, call: Call) -> Result<Reply, ApiError> {
     let pending = flows::disconnect(&tx, Uuid::now_v7(), app.clock.now()).await?;
     tx.commit().await?;
     if let Some(pending) = pending {
-        tracing::info!(athlete.id = athlete.id, "Athlete {} disconnected Strava", athlete.id);
+        tracing::info!(athlete.id = athlete.id, revocation.id = %pending.id, "Athlete {} disconnected Strava", athlete.id);
         // The connection has ended here, whatever Strava answers.
         flows::revoke(&app.db, &app.vault, &app.strava, &pending).await;
     }
+    give_up_tickets(app, caller.user_id, Some(athlete.id)).await?;
     Ok(reply(athlete.id, "Strava is disconnected. What came from Strava will be erased unless you connect it again."))
+}
+
+/// Ends what the user began, or somebody else with the user's athlete, and has not confirmed: who disconnects is not to be
+/// connected by it afterwards.
+async fn give_up_tickets(app: &App, user_id: Uuid, athlete_id: Option<i64>) -> Result<(), DbError> {
+    let tx = app.db.system().await?;
+    let unconfirmed = oauth_tickets::give_up_all_of(&tx, user_id, athlete_id, app.clock.now()).await?;
+    tx.commit().await?;
+    for pending in &unconfirmed {
+        flows::revoke(&app.db, &app.vault, &app.strava, pending).await;
+    }
+    Ok(())
 }
 
 fn reply(athlete_id: i64, message: &str) -> Reply {

@@ -21,7 +21,7 @@ use runaway_core::domain::utc_day;
 use runaway_core::http::{ApiError, Call, EventBody, Streamed, Verifier, answer_streaming, log_failure, own_athlete};
 use runaway_core::telemetry;
 
-/// One request at a time is all an environment gets.
+/// One request at a time is all an environment gets: what it reads from, and what it counts in.
 const CONNECTIONS_MAX: usize = 2;
 /// How long the reader may take for one piece of the archive before it counts as gone.
 pub const READER_PATIENCE: Duration = Duration::from_secs(30);
@@ -86,17 +86,20 @@ async fn begin(app: &Arc<App>, call: Call) -> Result<Streamed, ApiError> {
 
     let tx = app.db.athlete(caller.user_id).await?;
     let athlete = own_athlete(athletes::own(&tx).await?, &named)?;
+    tx.commit().await?;
+    // The snapshot is taken before the head is sent: without a database the answer is an error, not half an archive. It
+    // is taken before the allowance, too: what cannot begin costs nothing.
+    let snapshot = app.db.snapshot(athlete.id).await?;
+    let tables = export::tables(&snapshot).await?;
+    let tx = app.db.athlete(caller.user_id).await?;
     if !request_limits::take(&tx, Kind::Export, app.limit, now).await? {
         return Err(ApiError::used_up(LIMIT_MESSAGE, now));
     }
     tx.commit().await?;
-    // The snapshot is taken before the head is sent: without a database the answer is an error, not half an archive.
-    let tx = app.db.snapshot(athlete.id).await?;
-    let tables = export::tables(&tx).await?;
     let (sender, body) = channel();
     let time_left = call.time_left.saturating_sub(ENDING_TIME);
     // The request's line is written before the line to the reader is closed, after which the environment may be frozen.
-    let sent = telemetry::carried(send(call.request_id, sender, tx, tables, now, app.reader_patience, time_left));
+    let sent = telemetry::carried(send(call.request_id, sender, snapshot, tables, now, app.reader_patience, time_left));
     tokio::spawn(async move {
         if let Sent::InPart(sender) = sent.await {
             sender.abort();

@@ -26,6 +26,7 @@ pub const MIGRATIONS: &[(&str, &str)] = &[
     ("0013_oauth_tickets", include_str!("../../../migrations/0013_oauth_tickets.sql")),
     ("0014_export", include_str!("../../../migrations/0014_export.sql")),
     ("0015_export_states", include_str!("../../../migrations/0015_export_states.sql")),
+    ("0016_ends_meet", include_str!("../../../migrations/0016_ends_meet.sql")),
 ];
 /// Two migrations of one database at once take turns: the key of the advisory lock, `runaway` in ASCII.
 const LOCK_KEY: i64 = 0x72_75_6e_61_77_61_79;

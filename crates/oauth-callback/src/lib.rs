@@ -74,12 +74,12 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
     }
     call.require_method(&Method::GET)?;
     let now = app.clock.now();
-    let begun = match parameter(&call, "state") {
-        Some(state) => spend_state(app, state, now).await?,
-        None => None,
-    };
-    let (outcome, redirect) = match begun {
-        Some(begun) => (connect(app, &call, &begun, now).await.unwrap_or_else(|error| failed(&call, &error)), begun.redirect),
+    let state_hash = fingerprint(parameter(&call, "state").unwrap_or_default().as_bytes());
+    let (outcome, redirect) = match use_state(app, &state_hash, now).await? {
+        Some(begun) => {
+            let ended = authorize(app, &call, &begun, &state_hash, now).await;
+            (ended.unwrap_or_else(|error| failed(&call, &error)), begun.redirect)
+        }
         None => (Outcome::StateInvalid, None),
     };
     tracing::info!(outcome = ?outcome, "A Strava authorisation ended");
@@ -90,7 +90,7 @@ async fn finish_authorization(app: &App, call: Call) -> Result<Reply, ApiError> 
     reply.ok_or_else(|| ApiError::Internal("APP_REDIRECTS holds an address that cannot be redirected to".into()))
 }
 
-/// A fault of ours, or the database's, after the state was spent: the athlete is told to begin again, where they wait.
+/// A fault of ours, or the database's, after the state was used: the athlete is told to begin again, where they wait.
 fn failed(call: &Call, error: &ApiError) -> Outcome {
     log_failure("oauth-callback", &call.request_id, error);
     Outcome::UpstreamUnavailable
@@ -100,15 +100,16 @@ fn parameter<'a>(call: &'a Call, name: &str) -> Option<&'a str> {
     call.query.get(name).map(String::as_str).filter(|value| !value.is_empty() && value.len() <= PARAMETER_BYTES_MAX)
 }
 
-async fn spend_state(app: &App, state: &str, now: Timestamp) -> Result<Option<Begun>, ApiError> {
+/// The state works once. It stays, marked, until something is made of it: an erasure of the user meanwhile deletes it.
+async fn use_state(app: &App, state_hash: &[u8], now: Timestamp) -> Result<Option<Begun>, ApiError> {
     let tx = app.db.system().await?;
-    let begun = oauth_states::take(&tx, &fingerprint(state.as_bytes()), now).await?;
+    let begun = oauth_states::take(&tx, state_hash, now).await?;
     tx.commit().await?;
     // An address taken off the list since the authorisation began is no longer trusted.
     Ok(begun.filter(|begun| begun.redirect.as_ref().is_none_or(|address| app.authorize.app_redirects.contains(address))))
 }
 
-async fn connect(app: &App, call: &Call, begun: &Begun, now: Timestamp) -> Result<Outcome, ApiError> {
+async fn authorize(app: &App, call: &Call, begun: &Begun, state_hash: &[u8], now: Timestamp) -> Result<Outcome, ApiError> {
     if parameter(call, "error").is_some() {
         return Ok(Outcome::AccessDenied);
     }
@@ -129,34 +130,46 @@ async fn connect(app: &App, call: &Call, begun: &Begun, now: Timestamp) -> Resul
     // What Strava answers is believed before what the browser carried.
     let scopes: Vec<String> =
         scopes(exchanged.scope.as_deref().or(parameter(call, "scope")).unwrap_or_default()).map(str::to_owned).collect();
-    if !scopes.iter().any(|scope| scope == REQUIRED_SCOPE) {
-        return Ok(Outcome::MissingScope);
-    }
-    let granted = Granted { tokens: exchanged.tokens, athlete: exchanged.athlete, scopes };
-    // Also for what was begun before it was required.
-    if begun.confirm || app.authorize.is_confirm_required {
-        keep(app, begun, &granted, now).await
+    let granted = Granted { tokens: exchanged.tokens, athlete: exchanged.athlete, scopes, at: app.clock.now() };
+    let outcome = if !granted.scopes.iter().any(|scope| scope == REQUIRED_SCOPE) {
+        Outcome::MissingScope
+    } else if begun.confirm || app.authorize.is_confirm_required {
+        // Also for what was begun before it was required.
+        keep(app, begun, &granted, state_hash).await?
     } else {
-        link(app, begun, &granted, now).await
+        link(app, begun, &granted, state_hash, now).await?
+    };
+    if !matches!(outcome, Outcome::Connected { .. } | Outcome::ToConfirm { .. })
+        && let Err(error) = flows::give_back(&app.db, &app.vault, &app.strava, &granted, now).await
+    {
+        log_failure("oauth-callback", &call.request_id, &error.into());
     }
+    Ok(outcome)
 }
 
 /// Links nothing: whoever finished need not be who began. The ticket goes with the browser to the app.
-async fn keep(app: &App, begun: &Begun, granted: &Granted, now: Timestamp) -> Result<Outcome, ApiError> {
+async fn keep(app: &App, begun: &Begun, granted: &Granted, state_hash: &[u8]) -> Result<Outcome, ApiError> {
     let tx = app.db.system().await?;
-    let ticket = flows::keep_exchange(&tx, &app.vault, begun.user_id, granted, now).await?;
+    let ticket = flows::keep_exchange(&tx, &app.vault, begun.user_id, granted).await?;
+    if !oauth_states::spend(&tx, state_hash).await? {
+        return Ok(Outcome::StateInvalid);
+    }
     tx.commit().await?;
     Ok(Outcome::ToConfirm { athlete_id: granted.athlete.id, ticket })
 }
 
 /// Athlete, tokens and the first sync's row in one transaction; the message after it.
-async fn link(app: &App, begun: &Begun, granted: &Granted, now: Timestamp) -> Result<Outcome, ApiError> {
-    telemetry::note_athlete(granted.athlete.id);
+async fn link(app: &App, begun: &Begun, granted: &Granted, state_hash: &[u8], now: Timestamp) -> Result<Outcome, ApiError> {
     let tx = app.db.system().await?;
     let Some(started) = flows::link(&tx, &app.vault, begun.user_id, granted, now).await? else {
         return Ok(Outcome::AlreadyLinked);
     };
+    // After the athlete's row, as where an athlete is erased: two that wait for each other would both lose.
+    if !oauth_states::spend(&tx, state_hash).await? {
+        return Ok(Outcome::StateInvalid);
+    }
     tx.commit().await?;
+    telemetry::note_athlete(granted.athlete.id);
     flows::announce_first_sync(&app.queue, &started).await;
     Ok(Outcome::Connected { athlete_id: granted.athlete.id })
 }

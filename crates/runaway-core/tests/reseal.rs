@@ -38,9 +38,13 @@ async fn sealed_with(world: &World, ring: &str, ids: std::ops::RangeInclusive<i6
         strava_tokens::put(&tx, id, &seal_tokens(&vault, id, &tokens(id)).unwrap(), &[], now).await.unwrap();
     }
     let unlinked = ids.start() + 1_000_000;
-    let granted =
-        Granted { tokens: tokens(unlinked), athlete: Profile { id: unlinked, ..Default::default() }, scopes: vec!["read".to_owned()] };
-    flows::keep_exchange(&tx, &vault, Uuid::new_v4(), &granted, now).await.unwrap();
+    let granted = Granted {
+        tokens: tokens(unlinked),
+        athlete: Profile { id: unlinked, ..Default::default() },
+        scopes: vec!["read".to_owned()],
+        at: now,
+    };
+    flows::keep_exchange(&tx, &vault, Uuid::new_v4(), &granted).await.unwrap();
     tx.commit().await.unwrap();
     let ended = ids.start() + 2_000_000;
     let sealed = vault.seal(Purpose::StravaRefreshToken, ended, &tokens(ended).refresh).unwrap();

@@ -80,8 +80,8 @@ async fn begin_sync(app: &App, call: Call) -> Result<Reply, ApiError> {
         bounds.after_s = sync_jobs::incremental_after_s(&tx, athlete.id).await?;
     }
     let started = flows::start_sync(&tx, athlete.id, &bounds, Uuid::now_v7(), now).await?;
-    // Only what begins a job costs something. Where none is left, the job just written is undone with the transaction.
-    if started.is_new && !request_limits::take(&tx, Kind::Sync, app.limit, now).await? {
+    // Only what begins or widens a job costs something. Where none is left, what was written is undone with the transaction.
+    if (started.is_new || started.is_widened) && !request_limits::take(&tx, Kind::Sync, app.limit, now).await? {
         return Err(ApiError::used_up(LIMIT_MESSAGE, now));
     }
     tx.commit().await?;

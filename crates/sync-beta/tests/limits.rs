@@ -74,6 +74,20 @@ async fn the_days_syncs_end_and_begin_anew_at_midnight() {
 }
 
 #[tokio::test]
+async fn widening_a_job_costs_as_much_as_beginning_one() {
+    let story = Story::with_limit(2).await;
+    let first_s = "SELECT after_s FROM sync_jobs";
+    assert_eq!(story.sync(&story.token, r#"{"after":1700000000}"#).await.0, 201);
+    assert_eq!(story.sync(&story.token, r#"{"after":1600000000}"#).await.0, 200);
+    assert_eq!(story.count("SELECT requests::bigint FROM request_limits WHERE kind = 'sync'").await, 2);
+    assert_eq!(story.sync(&story.token, r#"{"after":1600000000}"#).await.0, 200, "what is covered costs nothing");
+    let (status, error, _) = story.sync(&story.token, r#"{"after":1500000000}"#).await;
+    assert_eq!((status, error["error"]["code"].as_str()), (429, Some("RATE_LIMITED")));
+    assert_eq!(story.count(first_s).await, 1_600_000_000, "the job is not widened");
+    story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
 async fn a_job_begun_for_the_athlete_costs_nothing_and_is_found_when_none_is_left() {
     let story = Story::with_limit(0).await;
     assert_eq!(story.sync(&story.token, "{}").await.0, 429);

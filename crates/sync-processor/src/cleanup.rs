@@ -4,7 +4,7 @@
 use jiff::{SignedDuration, Timestamp};
 use runaway_core::db::erasure_receipts::{self, Reason};
 use runaway_core::db::{
-    DbError, SystemTx, athlete_tables, athletes, oauth_states, oauth_tickets, pending_revocations, strava_events, sync_jobs,
+    DbError, SystemTx, athlete_tables, athletes, oauth_states, oauth_tickets, pending_revocations, request_limits, strava_events, sync_jobs,
 };
 use runaway_core::flows::{self, Revocation};
 use runaway_core::telemetry;
@@ -17,6 +17,8 @@ use crate::{App, Deadline};
 const JOBS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// How long a handled event is kept: longer than its object's quiet is measured.
 const EVENTS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// How long it is known what an athlete has used of a day's allowance: for questions, as only today's counts.
+const LIMITS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// How long a revocation is tried.
 const REVOCATIONS_KEPT: SignedDuration = SignedDuration::from_hours(30 * 24);
 /// Revocations tried in one run.
@@ -35,13 +37,14 @@ pub(crate) async fn run(app: &App, deadline: Deadline) -> Result<usize, WorkErro
     let jobs = in_batches(app, deadline, async |tx| sync_jobs::delete_finished(tx, now - JOBS_KEPT, ROWS_MAX).await).await?;
     let events = in_batches(app, deadline, async |tx| strava_events::delete_handled(tx, now - EVENTS_KEPT, ROWS_MAX).await).await?;
     let states = delete_states(app, now).await?;
+    let limits = in_batches(app, deadline, async |tx| request_limits::delete_old(tx, now - LIMITS_KEPT, ROWS_MAX).await).await?;
     // Before the revocations, to which their tokens go.
     let tickets = in_batches(app, deadline, async |tx| oauth_tickets::give_up_expired(tx, ROWS_MAX, now).await).await?;
     let revocations = revoke(app, deadline, now).await?;
     let retained = keep_retention(app, deadline, now).await?;
     let erased = erase_disconnected(app, deadline, now).await?;
-    tracing::info!(jobs, events, states, tickets, revocations, erased, retained, "Cleaned up");
-    Ok(jobs + events + states + tickets + revocations + erased + retained)
+    tracing::info!(jobs, events, states, limits, tickets, revocations, erased, retained, "Cleaned up");
+    Ok(jobs + events + states + limits + tickets + revocations + erased + retained)
 }
 
 /// Repeats a deletion, each time in a transaction of its own, until it finds less than a batch.

@@ -129,6 +129,26 @@ async fn tokens_of_a_broken_answer_count_as_well() {
 }
 
 #[tokio::test]
+async fn tokens_of_an_answer_that_the_database_broke_count_as_well() {
+    let story = Story::of_a_runner(World::new().await.with_claude().await).await;
+    let owner = story.world.database.owner().await;
+    owner.batch_execute("ALTER FUNCTION search_activities RENAME TO hidden").await.unwrap();
+    story.world.claude().reply(Reply::tools([("search_activities", json!({"words": "morning"}))]));
+    assert_eq!(code(&story.post(&json!({"message": "How far did I run?"})).await), (500, "INTERNAL_ERROR"));
+    assert_eq!(story.stored().await, [0, 0, 0]);
+    assert!(story.world.database.count("SELECT tokens FROM request_limits").await > 1_000);
+    owner.batch_execute("ALTER FUNCTION hidden RENAME TO search_activities").await.unwrap();
+    story.world.assert_in_order(&["The request failed"]).await;
+}
+
+#[tokio::test]
+async fn without_tokens_not_even_the_first_message_is_answered() {
+    let story = Story::of_a_runner_with(World::new().await, limit(100, 0)).await;
+    assert_eq!(code(&story.post(&json!({"message": "Hi"})).await), (429, "RATE_LIMITED"));
+    assert_eq!(story.world.database.count("SELECT count(*) FROM request_limits").await, 0);
+}
+
+#[tokio::test]
 async fn a_limit_of_nothing_refuses_everything_but_help() {
     let story = Story::of_a_runner_with(World::new().await, limit(0, 0)).await;
     assert_eq!(code(&story.post(&json!({"message": "Hi"})).await), (429, "RATE_LIMITED"));

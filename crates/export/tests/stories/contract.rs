@@ -89,7 +89,12 @@ async fn the_days_exports_end_and_begin_anew_at_midnight() {
 
 #[tokio::test]
 async fn twenty_exports_at_once_stay_within_the_limit() {
-    let story = Story::with(10).await;
+    let mut story = Story::with(10).await;
+    let mut app = export::App::new(&story.world.settings()).unwrap();
+    // Each holds two connections; production has one request at a time.
+    (app.db, app.clock) =
+        (Db::new(&story.world.settings().read(DatabaseConfig::read).unwrap(), 21).unwrap(), story.world.clock.production());
+    story.app = Arc::new(app);
     let token = story.world.token();
     let export = async || {
         let answer = story.begin(request("GET", "/export", Some(&token), "")).await;
@@ -100,6 +105,17 @@ async fn twenty_exports_at_once_stay_within_the_limit() {
     assert_eq!(answers.iter().filter(|answer| **answer == (200, true)).count(), 3);
     assert_eq!(answers.iter().filter(|answer| **answer == (429, true)).count(), 17);
     story.world.assert_in_order(&[]).await;
+}
+
+#[tokio::test]
+async fn an_export_that_cannot_begin_costs_nothing() {
+    let story = Story::with(10).await;
+    let owner = story.world.database.owner().await;
+    owner.batch_execute("ALTER TABLE activity_raw RENAME TO hidden").await.unwrap();
+    assert_eq!(code(&story.call("GET", "/export", Some(&story.world.token())).await), (500, "INTERNAL_ERROR"));
+    owner.batch_execute("ALTER TABLE hidden RENAME TO activity_raw").await.unwrap();
+    assert_eq!(story.world.database.count("SELECT count(*) FROM request_limits WHERE kind = 'export'").await, 0);
+    story.world.assert_in_order(&["The request failed"]).await;
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test ends where something is missing")]
 
 mod confirm;
+mod ends;
 
 use lambda_http::{Body, Response};
 use runaway_core::strava::SCOPES_ASKED;
@@ -123,6 +124,9 @@ async fn an_athlete_of_another_user_is_refused_and_nothing_changes() {
     let code = story.world.strava.authorize(ATHLETE + 1, SCOPES_ASKED);
     let page = story.call_back(&format!("/oauth-callback?state={state}&code={code}&scope={SCOPES_ASKED}")).await;
     assert_eq!(page.status(), 409);
+    let strava = &story.world.strava;
+    assert!(strava.is_granted(ATHLETE) && !strava.is_granted(ATHLETE + 1), "what cannot be used is given back, what is connected not");
+    assert_eq!(story.world.database.count("SELECT count(*) FROM pending_revocations").await, 0);
     story.world.assert_in_order(&[]).await;
 }
 
@@ -159,6 +163,7 @@ async fn what_strava_granted_counts_and_not_what_the_browser_says() {
     let url = story.authorization_url(Uuid::new_v4(), &format!(r#"{{"redirect":"{APP_REDIRECT}"}}"#)).await;
     let path = story.approve(&url, "read").await.replace("scope=read", "scope=read,activity:read_all");
     assert!(location(&story.call_back(&path).await).ends_with("error=missing_scope"));
+    assert!(!story.world.strava.is_granted(ATHLETE), "what is too little is given back");
     story.world.assert_in_order(&[]).await;
 }
 

@@ -63,7 +63,8 @@ const fn own(name: &'static str, key: Key) -> AthleteTable {
     AthleteTable { name, key, origin: Origin::Own, held_since: None }
 }
 
-const UNCONFIRMED: &str = "nobody's yet, and not readable but by confirming it; ends after ten minutes, and its token is revoked then";
+const UNCONFIRMED: &str =
+    "nobody's yet, and not readable but by confirming it; ends after ten minutes, and the next nightly cleanup revokes the grant";
 const REVOKED_LATER: &str = "the sealed token is needed to revoke it at Strava; dropped after thirty days at the latest";
 
 /// The tables beside `athletes` itself, those first that others do not refer to, and of them the one first that whoever

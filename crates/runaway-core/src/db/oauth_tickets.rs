@@ -23,13 +23,15 @@ pub struct Ticket {
     pub exchange: Vec<u8>,
     /// The refresh token, sealed as it is for a revocation.
     pub refresh_token: Vec<u8>,
+    /// When the exchange was made.
+    pub created_at: Timestamp,
 }
 
 /// Stores a ticket by its hash until `expires_at`.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn insert(tx: &SystemTx, ticket: &Ticket, ticket_hash: &[u8], now: Timestamp, expires_at: Timestamp) -> Result<(), DbError> {
+pub async fn insert(tx: &SystemTx, ticket: &Ticket, ticket_hash: &[u8], expires_at: Timestamp) -> Result<(), DbError> {
     let sql = "
         INSERT INTO oauth_tickets (id, ticket_hash, auth_user_id, athlete_id, exchange, refresh_token, created_at, expires_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
@@ -40,7 +42,7 @@ pub async fn insert(tx: &SystemTx, ticket: &Ticket, ticket_hash: &[u8], now: Tim
         (&ticket.athlete_id, Type::INT8),
         (&ticket.exchange, Type::BYTEA),
         (&ticket.refresh_token, Type::BYTEA),
-        (&now, Type::TIMESTAMPTZ),
+        (&ticket.created_at, Type::TIMESTAMPTZ),
         (&expires_at, Type::TIMESTAMPTZ),
     ];
     tx.tx().query(sql, params).await?;
@@ -54,7 +56,7 @@ pub async fn insert(tx: &SystemTx, ticket: &Ticket, ticket_hash: &[u8], now: Tim
 /// See [`DbError`].
 pub async fn lock(tx: &SystemTx, ticket_hash: &[u8], now: Timestamp) -> Result<Option<Ticket>, DbError> {
     let sql = "
-        SELECT id, auth_user_id, athlete_id, exchange, refresh_token FROM oauth_tickets
+        SELECT id, auth_user_id, athlete_id, exchange, refresh_token, created_at FROM oauth_tickets
          WHERE ticket_hash = $1 AND expires_at > $2 FOR UPDATE";
     let row = tx.tx().query_opt(sql, &[(&ticket_hash, Type::BYTEA), (&now, Type::TIMESTAMPTZ)]).await?;
     row.map(|row| {
@@ -64,6 +66,7 @@ pub async fn lock(tx: &SystemTx, ticket_hash: &[u8], now: Timestamp) -> Result<O
             athlete_id: row.try_get(2)?,
             exchange: row.try_get(3)?,
             refresh_token: row.try_get(4)?,
+            created_at: row.try_get(5)?,
         })
     })
     .transpose()
@@ -75,6 +78,15 @@ pub async fn lock(tx: &SystemTx, ticket_hash: &[u8], now: Timestamp) -> Result<O
 /// See [`DbError`].
 pub async fn delete(tx: &SystemTx, id: Uuid) -> Result<(), DbError> {
     tx.tx().query("DELETE FROM oauth_tickets WHERE id = $1", &[(&id, Type::UUID)]).await?;
+    Ok(())
+}
+
+/// Deletes an athlete's tickets without revoking anything: for a newer exchange, whose token stands for the same grant.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn supersede(tx: &SystemTx, athlete_id: i64) -> Result<(), DbError> {
+    tx.tx().query("DELETE FROM oauth_tickets WHERE athlete_id = $1", &[(&athlete_id, Type::INT8)]).await?;
     Ok(())
 }
 

@@ -34,6 +34,20 @@ pub async fn take_over(tx: &WorkerTx, id: Uuid, now: Timestamp) -> Result<Option
     row.map(|row| Ok(PendingRevocation { id, athlete_id: tx.athlete_id(), refresh_token: row.try_get(0)? })).transpose()
 }
 
+/// Stores a token that no connection was made of; `false`, and nothing stored, where the athlete is connected:
+/// revoking it would end that connection.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn insert(tx: &SystemTx, pending: &PendingRevocation, now: Timestamp) -> Result<bool, DbError> {
+    let sql = "
+        INSERT INTO pending_revocations (id, athlete_id, refresh_token, requested_at)
+        SELECT $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FROM athletes WHERE id = $2 AND strava_connected) RETURNING 1";
+    let params: Params<'_> =
+        &[(&pending.id, Type::UUID), (&pending.athlete_id, Type::INT8), (&pending.refresh_token, Type::BYTEA), (&now, Type::TIMESTAMPTZ)];
+    Ok(tx.tx().query_opt(sql, params).await?.is_some())
+}
+
 /// Whether a token is still to be revoked. It is dropped where the athlete is connected: revoking it would end that
 /// connection.
 ///

@@ -3,8 +3,8 @@
 use jiff::Timestamp;
 use tokio_postgres::types::Type;
 
-use super::tx::Params;
-use super::{DbError, LimitAccess};
+use super::tx::{Params, Scope as _};
+use super::{DbError, LimitAccess, SystemTx};
 use crate::config::DailyLimit;
 use crate::domain::utc_day;
 
@@ -41,12 +41,23 @@ impl Kind {
 pub async fn take(tx: &impl LimitAccess, kind: Kind, limit: DailyLimit, now: Timestamp) -> Result<bool, DbError> {
     let sql = "
         INSERT INTO request_limits AS l (athlete_id, day, kind, requests)
-        SELECT a, $1, $2, 1 FROM (SELECT coalesce(worker_athlete_id(), current_athlete_id()) AS a) c WHERE a IS NOT NULL AND $3 > 0
+        SELECT a, $1, $2, 1 FROM (SELECT coalesce(worker_athlete_id(), current_athlete_id()) AS a) c WHERE a IS NOT NULL AND $3 > 0 AND $4 > 0
         ON CONFLICT (athlete_id, day, kind) DO UPDATE SET requests = l.requests + 1 WHERE l.requests < $3 AND l.tokens < $4
         RETURNING 1";
     let (day, kind) = (utc_day(now), kind.as_str());
     let params: Params<'_> = &[(&day, Type::DATE), (&kind, Type::TEXT), (&limit.requests_max, Type::INT4), (&limit.tokens_max, Type::INT8)];
     Ok(tx.tx().query_opt(sql, params).await?.is_some())
+}
+
+/// Deletes a batch of allowances of days before that moment's; returns how many.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn delete_old(tx: &SystemTx, before: Timestamp, rows_max: i64) -> Result<usize, DbError> {
+    let sql = "
+        DELETE FROM request_limits WHERE ctid = ANY (ARRAY(SELECT ctid FROM request_limits WHERE day < $1 LIMIT $2)) RETURNING 1";
+    let params: Params<'_> = &[(&utc_day(before), Type::DATE), (&rows_max, Type::INT8)];
+    Ok(tx.tx().query(sql, params).await?.len())
 }
 
 /// Notes the model tokens that a request has used; `now` is when the request was taken, whose day pays.

@@ -22,23 +22,27 @@ fn from_row(row: &Row) -> Result<SealedTokens, DbError> {
     Ok(SealedTokens { access_token: row.try_get(0)?, refresh_token: row.try_get(1)?, expires_at: row.try_get(2)? })
 }
 
-/// Stores the tokens of an athlete who has just connected.
+/// Stores the tokens that an athlete who connects was given at that time, and the scopes. Tokens that were stored later
+/// than that are newer, and stay.
 ///
 /// # Errors
 /// See [`DbError`].
-pub async fn put(tx: &SystemTx, athlete_id: i64, tokens: &SealedTokens, scopes: &[String], now: Timestamp) -> Result<(), DbError> {
+pub async fn put(tx: &SystemTx, athlete_id: i64, tokens: &SealedTokens, scopes: &[String], given_at: Timestamp) -> Result<(), DbError> {
     let sql = "
-        INSERT INTO strava_tokens (athlete_id, access_token, refresh_token, expires_at, scopes, created_at, updated_at)
+        INSERT INTO strava_tokens AS t (athlete_id, access_token, refresh_token, expires_at, scopes, created_at, updated_at)
         VALUES ($1, $2, $3, $4, $5, $6, $6)
-        ON CONFLICT (athlete_id) DO UPDATE SET access_token = excluded.access_token, refresh_token = excluded.refresh_token,
-            expires_at = excluded.expires_at, scopes = excluded.scopes, updated_at = excluded.updated_at";
+        ON CONFLICT (athlete_id) DO UPDATE SET
+            access_token = CASE WHEN t.updated_at > excluded.updated_at THEN t.access_token ELSE excluded.access_token END,
+            refresh_token = CASE WHEN t.updated_at > excluded.updated_at THEN t.refresh_token ELSE excluded.refresh_token END,
+            expires_at = CASE WHEN t.updated_at > excluded.updated_at THEN t.expires_at ELSE excluded.expires_at END,
+            scopes = excluded.scopes, updated_at = greatest(t.updated_at, excluded.updated_at)";
     let params: Params<'_> = &[
         (&athlete_id, Type::INT8),
         (&tokens.access_token, Type::BYTEA),
         (&tokens.refresh_token, Type::BYTEA),
         (&tokens.expires_at, Type::TIMESTAMPTZ),
         (&scopes, Type::TEXT_ARRAY),
-        (&now, Type::TIMESTAMPTZ),
+        (&given_at, Type::TIMESTAMPTZ),
     ];
     tx.tx().query(sql, params).await?;
     Ok(())

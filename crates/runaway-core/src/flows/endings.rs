@@ -72,14 +72,15 @@ async fn is_still_wanted(db: &Db, pending: &PendingRevocation) -> Result<bool, D
     Ok(is_wanted)
 }
 
-/// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`.
+/// Revokes a moved token at Strava and forgets it. Whatever goes wrong is logged and left to `cleanup`. Lines name the
+/// revocation and not the athlete, who may be erased by now.
 pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &PendingRevocation) -> Revocation {
-    let athlete_id = pending.athlete_id;
+    let (id, athlete_id) = (pending.id, pending.athlete_id);
     let token = match vault.open(Purpose::StravaRefreshToken, athlete_id, &pending.refresh_token) {
         Ok(token) => token,
         Err(error) => {
             let cause = telemetry::chain(&error);
-            tracing::error!(athlete.id = athlete_id, key.id = error.key_id(), cause, "A token to be revoked cannot be opened");
+            tracing::error!(revocation.id = %id, key.id = error.key_id(), cause, "A token to be revoked cannot be opened");
             return Revocation::Kept;
         }
     };
@@ -88,13 +89,13 @@ pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &Pen
         // The athlete has connected again meanwhile: the grant is theirs to keep.
         Ok(false) => return Revocation::Done,
         Err(error) => {
-            tracing::warn!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A token to be revoked could not be looked up");
+            tracing::warn!(revocation.id = %id, cause = telemetry::chain(&error), "A token to be revoked could not be looked up");
             return Revocation::Kept;
         }
     }
     if let Err(error) = strava.revoke(&token).await {
         tracing::warn!(
-            athlete.id = athlete_id,
+            revocation.id = %id,
             cause = telemetry::chain(&error),
             "Strava did not revoke a token; it is tried again by cleanup"
         );
@@ -112,9 +113,9 @@ pub async fn revoke(db: &Db, vault: &Vault, strava: &StravaClient, pending: &Pen
     };
     if let Err(error) = forgotten.await {
         // Revoking it once more does no harm.
-        tracing::warn!(athlete.id = athlete_id, cause = telemetry::chain(&error), "A revoked token could not be forgotten");
+        tracing::warn!(revocation.id = %id, cause = telemetry::chain(&error), "A revoked token could not be forgotten");
         return Revocation::Kept;
     }
-    tracing::info!(athlete.id = athlete_id, "Revoked the grant of athlete {athlete_id} at Strava");
+    tracing::info!(revocation.id = %id, "Revoked a grant at Strava");
     Revocation::Done
 }

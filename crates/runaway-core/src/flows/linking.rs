@@ -7,14 +7,15 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::seal_tokens;
 use super::start_sync::{Started, start_sync};
+use super::{revoke, seal_tokens};
 use crate::db::athletes::Profile;
 use crate::db::oauth_tickets::{self, Ticket};
-use crate::db::{DbError, SystemTx, athletes, pending_revocations, strava_tokens, sync_jobs};
+use crate::db::pending_revocations::PendingRevocation;
+use crate::db::{Db, DbError, SystemTx, athletes, pending_revocations, strava_tokens, sync_jobs};
 use crate::domain::{SyncBounds, SyncType};
 use crate::queue::SyncQueue;
-use crate::strava::Tokens;
+use crate::strava::{StravaClient, Tokens};
 use crate::telemetry;
 use crate::vault::{Purpose, Vault, VaultError, fingerprint, random_bytes};
 
@@ -34,6 +35,8 @@ pub struct Granted {
     pub athlete: Profile,
     /// What for; may be less than was asked for.
     pub scopes: Vec<String>,
+    /// When.
+    pub at: Timestamp,
 }
 
 /// Why an exchange could not be linked or kept.
@@ -59,11 +62,30 @@ pub async fn link(tx: &SystemTx, vault: &Vault, user_id: Uuid, granted: &Granted
     if !athletes::connect(tx, user_id, &granted.athlete, now).await? {
         return Ok(None);
     }
-    strava_tokens::put(tx, athlete_id, &sealed, &granted.scopes, now).await?;
+    strava_tokens::put(tx, athlete_id, &sealed, &granted.scopes, granted.at).await?;
     pending_revocations::forget(tx, athlete_id).await?;
     let started = start_sync(tx, athlete_id, &WHOLE_HISTORY, Uuid::now_v7(), now).await?;
     sync_jobs::mark_sent(tx, &[started.job.id], now).await?;
     Ok(Some(started))
+}
+
+/// Gives back what an athlete has granted and nothing is made of, unless the athlete is connected: of that grant it is a
+/// part. The athlete's tickets end with it, for they stand for the same grant.
+///
+/// # Errors
+/// See [`LinkError`].
+pub async fn give_back(db: &Db, vault: &Vault, strava: &StravaClient, granted: &Granted, now: Timestamp) -> Result<(), LinkError> {
+    let athlete_id = granted.athlete.id;
+    let refresh_token = vault.seal(Purpose::StravaRefreshToken, athlete_id, &granted.tokens.refresh)?;
+    let pending = PendingRevocation { id: Uuid::now_v7(), athlete_id, refresh_token };
+    let tx = db.system().await?;
+    oauth_tickets::supersede(&tx, athlete_id).await?;
+    let is_stored = pending_revocations::insert(&tx, &pending, now).await?;
+    tx.commit().await?;
+    if is_stored {
+        revoke(db, vault, strava, &pending).await;
+    }
+    Ok(())
 }
 
 /// Sends the first sync's message, once its row is committed. Without it the athlete waits for the schedule.
@@ -88,17 +110,11 @@ struct Exchange {
 }
 
 /// Keeps an exchange for the user who began it, in the caller's transaction, and returns the ticket that stands for it.
-/// It takes over older revocations of the athlete's: one of them, carried out meanwhile, would end this grant.
+/// It takes the place of the athlete's older tickets and revocations: one of them, revoked meanwhile, would end this grant.
 ///
 /// # Errors
 /// See [`LinkError`].
-pub async fn keep_exchange(
-    tx: &SystemTx,
-    vault: &Vault,
-    user_id: Uuid,
-    granted: &Granted,
-    now: Timestamp,
-) -> Result<SecretString, LinkError> {
+pub async fn keep_exchange(tx: &SystemTx, vault: &Vault, user_id: Uuid, granted: &Granted) -> Result<SecretString, LinkError> {
     let word = SecretString::from(URL_SAFE_NO_PAD.encode(random_bytes::<TICKET_BYTES>()?));
     let (id, athlete_id) = (Uuid::now_v7(), granted.athlete.id);
     let exchange = Exchange {
@@ -115,9 +131,12 @@ pub async fn keep_exchange(
         athlete_id,
         exchange: vault.seal(Purpose::StravaExchange(id), athlete_id, &exchange)?,
         refresh_token: vault.seal(Purpose::StravaRefreshToken, athlete_id, &granted.tokens.refresh)?,
+        created_at: granted.at,
     };
+    // The tickets first, as where one is confirmed.
+    oauth_tickets::supersede(tx, athlete_id).await?;
     pending_revocations::forget(tx, athlete_id).await?;
-    oauth_tickets::insert(tx, &ticket, &fingerprint(word.expose_secret().as_bytes()), now, now + TICKET_TTL).await?;
+    oauth_tickets::insert(tx, &ticket, &fingerprint(word.expose_secret().as_bytes()), granted.at + TICKET_TTL).await?;
     Ok(word)
 }
 
@@ -131,5 +150,5 @@ pub fn open_exchange(vault: &Vault, ticket: &Ticket) -> Result<Granted, VaultErr
     let exchange: Exchange = serde_json::from_str(text.expose_secret()).map_err(|_| VaultError::NotSealed)?;
     let Exchange { access_token, refresh_token, expires_at, scopes, athlete } = exchange;
     let tokens = Tokens { access: access_token.into(), refresh: refresh_token.into(), expires_at };
-    Ok(Granted { tokens, athlete, scopes })
+    Ok(Granted { tokens, athlete, scopes, at: ticket.created_at })
 }

@@ -142,14 +142,21 @@ async fn a_long_history_is_erased_in_batches_and_an_interrupted_night_is_gone_on
 }
 
 #[tokio::test]
-async fn finished_jobs_handled_events_and_old_states_go_after_their_time() {
+async fn finished_jobs_handled_events_old_states_and_allowances_go_after_their_time() {
     let mut told = Told::with_runs(3).await;
     told.tell_of(1001, "update").await;
     told.deliver_all().await;
     let sql = "INSERT INTO oauth_states (state_hash, auth_user_id, expires_at) SELECT sha256('x'), gen_random_uuid(), now()";
     told.story.world.database.owner().await.execute(sql, &[]).await.unwrap();
     told.story.world.clock.advance(8 * DAY_S);
+    let today = told.story.now().as_second();
+    let allowances = format!(
+        "INSERT INTO request_limits (athlete_id, day, kind)
+         SELECT id, (to_timestamp({today}) AT TIME ZONE 'UTC')::date - days, 'chat' FROM athletes, unnest(ARRAY[0, 7, 8]) days"
+    );
+    told.story.world.database.owner().await.execute(&allowances, &[]).await.unwrap();
     told.cleanup(30, None).await;
+    assert_eq!(told.count("SELECT count(*) FROM request_limits").await, 2);
     let rows = |table: &'static str| format!("SELECT count(*) FROM {table}");
     assert_eq!((told.count(&rows("strava_events")).await, told.count(&rows("oauth_states")).await), (0, 0));
     assert_eq!(told.count(&rows("sync_jobs")).await, 1);
