@@ -70,7 +70,7 @@ dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: gi
 reseal: binaries ## Seal anew what another key than the first of TOKEN_KEYS sealed
 	@exec target/debug/devstack reseal
 
-move-over: binaries ## Move over from the predecessor's tables and compare (CHECK=1: compare only)
+move-over: binaries ## Move over from the predecessor's tables and compare (YES=1, CHECK=1: compare only)
 	@exec target/debug/devstack move-over $(if $(CHECK),--check)
 
 scale: binaries ## Compute docs/scale.md from docs/scale/inputs.yaml
