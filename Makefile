@@ -46,7 +46,7 @@ build: binaries ## The functions' zips in target/lambda (ARCH=arm64 or x86_64)
 deploy: binaries ## Build, deploy the stack and migrate (STACK=runaway, PARAMETERS=parameters.env, YES=1, SKIP_BUILD=1)
 	@exec target/debug/devstack deploy
 
-secrets: binaries ## Fill the stack's secret documents from the environment, FILE= or the keyboard (STACK=runaway, YES=1)
+secrets: binaries ## Fill the stack's secret documents from the environment, FILE= or the keyboard (STACK=runaway, YES=1, DROP_KEY=<id>)
 	@exec target/debug/devstack secrets
 
 migrate: binaries ## Show pending migrations and apply them: DATABASE_ADMIN_URL, or the stack's (STACK=runaway, YES=1)
