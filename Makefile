@@ -46,7 +46,7 @@ build: binaries ## The functions' zips in target/lambda (ARCH=arm64 or x86_64)
 deploy: binaries ## Build, deploy the stack and migrate (STACK=runaway, PARAMETERS=parameters.env, YES=1, SKIP_BUILD=1)
 	@exec target/debug/devstack deploy
 
-secrets: binaries ## Fill the stack's secret documents from the environment, FILE= or the keyboard (STACK=runaway, YES=1)
+secrets: binaries ## Fill the stack's secret documents from the environment, FILE= or the keyboard (STACK=runaway, YES=1, DROP_KEY=<id>)
 	@exec target/debug/devstack secrets
 
 migrate: binaries ## Show pending migrations and apply them: DATABASE_ADMIN_URL, or the stack's (STACK=runaway, YES=1)
@@ -70,7 +70,7 @@ dead-letters: binaries ## Show the messages that failed too often (REDRIVE=1: gi
 reseal: binaries ## Seal anew what another key than the first of TOKEN_KEYS sealed
 	@exec target/debug/devstack reseal
 
-move-over: binaries ## Move over from the predecessor's tables and compare (CHECK=1: compare only)
+move-over: binaries ## Move over from the predecessor's tables and compare (YES=1, CHECK=1: compare only)
 	@exec target/debug/devstack move-over $(if $(CHECK),--check)
 
 scale: binaries ## Compute docs/scale.md from docs/scale/inputs.yaml

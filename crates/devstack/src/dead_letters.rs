@@ -1,5 +1,5 @@
-//! Messages that failed too often: shown, and given back to their queue. Works on the queue of `SYNC_QUEUE_URL` where
-//! the person's environment names one, else on that of the running world.
+//! Messages that failed too often: shown, and given back to their queue. Works on the queues of `SYNC_QUEUE_URL` and
+//! `JOURNAL_QUEUE_URL` where the person's environment names either, else on those of the running world.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::config::{Credentials, Region};
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName, QueueAttributeName};
-use runaway_core::queue::SyncMessage;
+use runaway_core::queue::{JournalMessage, SyncMessage};
 use serde_json::Value;
 
 use crate::console::say;
@@ -15,6 +15,8 @@ use crate::queues::{ACCESS_KEY, REGION};
 use crate::world::own;
 use crate::{env_file, tools};
 
+/// The settings that name queues.
+const QUEUES: [&str; 2] = ["SYNC_QUEUE_URL", "JOURNAL_QUEUE_URL"];
 /// For so long nobody else sees the messages that are shown, seconds.
 const SHOWN_S: i32 = 30;
 /// The most messages SQS hands out at once.
@@ -24,28 +26,33 @@ const LETTERS_MAX: usize = 1_000;
 
 /// Shows the dead letters; with `redrive` gives them back.
 pub(crate) async fn run(redrive: bool) -> anyhow::Result<()> {
-    let (client, queue) = client().await?;
-    let dead = dead_letter_queue(&client, &queue).await?;
-    let letters = receive(&client, &dead).await?;
-    for letter in &letters {
-        say(&describe(letter));
-    }
-    say(&format!("{} dead letters", letters.len()));
-    if redrive {
-        let moved = give_back(&client, &dead, &queue, &letters).await?;
-        say(&format!("{moved} given back to their queue"));
+    let (client, queues) = client().await?;
+    for (name, queue) in &queues {
+        let dead = dead_letter_queue(&client, queue).await?;
+        let letters = receive(&client, &dead).await?;
+        for letter in &letters {
+            say(&describe(letter));
+        }
+        say(&format!("{} dead letters of {name}", letters.len()));
+        if redrive {
+            let moved = give_back(&client, &dead, queue, &letters).await?;
+            say(&format!("{moved} given back to their queue"));
+        }
     }
     Ok(())
 }
 
-async fn client() -> anyhow::Result<(Client, String)> {
-    if let Some(queue) = own("SYNC_QUEUE_URL") {
+/// A client, and the queues with the settings that name them.
+async fn client() -> anyhow::Result<(Client, Vec<(&'static str, String)>)> {
+    let named: Vec<(&str, String)> = QUEUES.into_iter().filter_map(|name| Some((name, own(name)?))).collect();
+    if !named.is_empty() {
         let shared = aws_config::load_defaults(runaway_core::queue::aws_behavior()).await;
-        return Ok((Client::new(&shared), queue));
+        return Ok((Client::new(&shared), named));
     }
     let world = env_file::read(&tools::state()?)?;
     let value = |name: &str| world.get(name).cloned().with_context(|| format!(".devstack/env lacks {name}"));
-    Ok((local_client(&value("AWS_ENDPOINT_URL_SQS")?), value("SYNC_QUEUE_URL")?))
+    let queues = QUEUES.into_iter().map(|name| Ok((name, value(name)?))).collect::<anyhow::Result<_>>()?;
+    Ok((local_client(&value("AWS_ENDPOINT_URL_SQS")?), queues))
 }
 
 /// A client for the local server.
@@ -87,10 +94,10 @@ async fn receive(client: &Client, dead: &str) -> anyhow::Result<Vec<Message>> {
 
 /// One line: what the message asks for, and since when. A body that is no message of ours is not printed.
 fn describe(letter: &Message) -> String {
-    let asks = match SyncMessage::parse(letter.body().unwrap_or_default()) {
-        Ok(message) => message.to_body(),
-        Err(_) => "an unreadable body".to_owned(),
-    };
+    let body = letter.body().unwrap_or_default();
+    let of_syncs = SyncMessage::parse(body).map(SyncMessage::to_body);
+    let asks = of_syncs.or_else(|_| JournalMessage::parse(body).map(|message| message.to_body()));
+    let asks = asks.unwrap_or_else(|_| "an unreadable body".to_owned());
     let sent_ms = letter.attributes().and_then(|all| all.get(&MessageSystemAttributeName::SentTimestamp)?.parse().ok());
     let sent = sent_ms.and_then(|ms| jiff::Timestamp::from_millisecond(ms).ok()).map(|at| format!(", sent {at:.0}"));
     format!("message {}: {asks}{}", letter.message_id().unwrap_or_default(), sent.unwrap_or_default())
@@ -154,5 +161,8 @@ mod tests {
     fn a_foreign_body_is_not_printed() {
         let letter = Message::builder().message_id("m1").body("somebody's name").build();
         assert_eq!(describe(&letter), "message m1: an unreadable body");
+        let week = r#"{"athlete_id":94451852,"week_start_date":"2025-12-29"}"#;
+        let letter = Message::builder().message_id("m2").body(week).build();
+        assert_eq!(describe(&letter), format!("message m2: {week}"));
     }
 }

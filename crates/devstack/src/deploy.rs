@@ -12,7 +12,7 @@ use tidy::stack::{self, Parameter};
 use tidy::template::Template;
 use tokio::process::Command;
 
-use crate::console::say;
+use crate::console::{confirmed, say};
 use crate::operator::Stack;
 use crate::world::own;
 use crate::zips::{self, Architecture};
@@ -22,6 +22,9 @@ const TEMPLATE: &str = "template.yaml";
 /// Where the parameters' values stand, if `PARAMETERS` says nothing.
 const PARAMETERS: &str = "parameters.env";
 
+/// The parameter that is other after every change of the secret documents, so that all functions start anew with these.
+const SECRETS_VERSION: &str = "SecretsVersion";
+
 /// Builds, deploys and migrates.
 pub(crate) async fn run() -> anyhow::Result<()> {
     tools::state()?;
@@ -29,11 +32,12 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     let template = Template::parse(&text)?;
     let known = stack::Stack::parse(&text)?.parameters;
     let file = own("PARAMETERS").unwrap_or_else(|| PARAMETERS.to_owned());
-    let values = read_values(&file, &known)?;
+    let mut values = read_values(&file, &known)?;
     let architecture = Architecture::parse(value(&values, &known, "Architecture"))?;
     let stack = Stack::named().await?;
     let sam = tools::sam().await?;
     let account = stack.account().await?;
+    values.insert(SECRETS_VERSION.to_owned(), secrets::version(&stack).await?);
 
     say(&format!("This deploys {} in the account {account}: {} functions for {architecture}.", stack.describe(), template.functions.len()));
     say(&format!("Parameters, from {file}:"));
@@ -41,13 +45,15 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         let note = if values.contains_key(&parameter.name) { "" } else { " (the template's default)" };
         say(&format!("  {} = {}{note}", parameter.name, value(&values, &known, &parameter.name)));
     }
-    if own("YES").is_none() {
-        say("SAM shows what changes and asks before it does anything.");
+    if !confirmed("Deploy it? SAM then shows what changes while it does it.").await? {
+        bail!("nothing was deployed");
     }
     if own("SKIP_BUILD").is_none() {
         zips::build(architecture, &template).await?;
     }
-    hand_over(&sam, &stack, &text, &template, &values, architecture).await?;
+    // All of them: what is not handed over stays what it was at the deployment before.
+    let all = known.iter().map(|parameter| (parameter.name.as_str(), value(&values, &known, &parameter.name))).collect::<Vec<_>>();
+    hand_over(&sam, &stack, &text, &template, &all, architecture).await?;
     compare_addresses(&stack, value(&values, &known, "PublicBaseUrl")).await?;
     if !secrets::migration_can_run(&stack).await? {
         bail!("The stack stands, but the database was not migrated: its secret documents are empty. `make secrets`, then `make migrate`");
@@ -69,6 +75,7 @@ fn read_values(file: &str, known: &[Parameter]) -> anyhow::Result<BTreeMap<Strin
         let (name, value) = line.split_once('=').with_context(|| format!("{file}, line {}, is not Name=value", n + 1))?;
         let name = name.trim();
         ensure!(known.iter().any(|parameter| parameter.name == name), "{file}: {name} is no parameter of the template");
+        ensure!(name != SECRETS_VERSION, "{file}: {name} is asked of AWS and not given");
         ensure!(values.insert(name.to_owned(), value.to_owned()).is_none(), "{file}: {name} stands there twice");
     }
     let missing: Vec<&Parameter> = required.into_iter().filter(|parameter| !values.contains_key(&parameter.name)).collect();
@@ -104,7 +111,7 @@ async fn hand_over(
     stack: &Stack,
     text: &str,
     template: &Template,
-    values: &BTreeMap<String, String>,
+    values: &[(&str, &str)],
     architecture: Architecture,
 ) -> anyhow::Result<()> {
     match zips::built_for() {
@@ -124,9 +131,8 @@ async fn hand_over(
     let mut command = Command::new(sam);
     command.arg("deploy").arg("--template-file").arg(&copy).arg("--config-file").arg(settings);
     command.args(["--stack-name", &stack.name, "--region", &stack.region, "--no-fail-on-empty-changeset"]);
-    if own("YES").is_some() {
-        command.arg("--no-confirm-changeset");
-    }
+    // Whoever declines SAM's own question is told of a success.
+    command.arg("--no-confirm-changeset");
     command.arg("--parameter-overrides").args(values.iter().map(|(name, value)| overriding(name, value)));
     process::attended("sam deploy", command.env("SAM_CLI_TELEMETRY", "0")).await
 }
@@ -190,6 +196,7 @@ mod tests {
         assert!(error.contains("AuthIssuer") && !error.contains("AuthJwksUrl"), "{error}");
         assert!(read(&format!("{required}Colour=red\n")).unwrap_err().contains("Colour is no parameter"));
         assert!(read(&format!("{required}AuthIssuer=z\n")).unwrap_err().contains("twice"));
+        assert!(read(&format!("{required}SecretsVersion=1\n")).unwrap_err().contains("is asked of AWS"));
         assert!(read("AuthIssuer").unwrap_err().contains("line 1, is not Name=value"));
     }
 

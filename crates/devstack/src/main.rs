@@ -21,6 +21,7 @@ mod postgres;
 mod process;
 mod queues;
 mod reseal;
+mod ring;
 mod scale;
 mod secrets;
 mod status;

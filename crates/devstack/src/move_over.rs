@@ -4,13 +4,14 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use migrate::move_over::{self, Comparison, Move, Moved};
 use runaway_core::config::{DatabaseConfig, SETTINGS, Settings, VaultConfig};
 use runaway_core::vault::Vault;
 use secrecy::ExposeSecret as _;
+use tokio_postgres::config::Host;
 
-use crate::console::{patiently, say};
+use crate::console::{confirmed, patiently, say};
 use crate::world::own;
 use crate::{env_file, tools};
 
@@ -29,6 +30,14 @@ pub(crate) async fn run(is_check: bool) -> anyhow::Result<ExitCode> {
     let vault = Vault::from_ring(&keys.token_keys)?;
     let what = Move { admin_url: database.url.expose_secret(), ca_pem: database.ca_pem.as_deref(), vault: &vault };
     if !is_check {
+        let objects = match move_over::ahead(&what).await? {
+            Some(objects) => format!("{objects} objects of the predecessor's leave public for the schema {}", move_over::OLD),
+            None => format!("the predecessor's objects are in the schema {} already", move_over::OLD),
+        };
+        say(&format!("This moves over in {}: {objects}, the migrations run, and what is not moved yet is copied.", place(what.admin_url)?));
+        if !confirmed("Is its predecessor stopped, and is there a backup?").await? {
+            bail!("nothing was moved");
+        }
         tell(&patiently("moving", move_over::run(&what, say)).await?);
     }
     let comparisons = patiently("comparing", move_over::check(&what)).await?;
@@ -41,6 +50,20 @@ pub(crate) async fn run(is_check: bool) -> anyhow::Result<ExitCode> {
     let is_equal = comparisons.iter().all(Comparison::is_equal);
     say(if is_equal { "\nBoth sides are equal." } else { "\nBoth sides DIFFER: see above." });
     Ok(if is_equal { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The database and where it is, of an address with more in it.
+fn place(address: &str) -> anyhow::Result<String> {
+    let config: tokio_postgres::Config = address.parse().context("DATABASE_ADMIN_URL is not a PostgreSQL address")?;
+    let hosts: Vec<String> = config
+        .get_hosts()
+        .iter()
+        .map(|host| match host {
+            Host::Tcp(name) => name.clone(),
+            Host::Unix(path) => path.display().to_string(),
+        })
+        .collect();
+    Ok(format!("the database {} on {}", config.get_dbname().or(config.get_user()).unwrap_or_default(), hosts.join(", ")))
 }
 
 fn tell(moved: &Moved) {

@@ -1,5 +1,6 @@
 //! What the operator's commands share: the deployed stack they speak to, and AWS's own command line, which speaks to it.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
@@ -52,6 +53,13 @@ impl Stack {
 
     /// An output of the deployed stack; `None` where there is no such stack.
     pub(crate) async fn output(&self, key: &str) -> anyhow::Result<Option<String>> {
+        let Some(mut outputs) = self.outputs().await? else { return Ok(None) };
+        let value = outputs.remove(key);
+        Ok(Some(value.with_context(|| format!("{} has no output {key}: deploy it anew", self.describe()))?))
+    }
+
+    /// The outputs of the stack, none while it was never deployed to the end; `None` where there is no such stack.
+    pub(crate) async fn outputs(&self) -> anyhow::Result<Option<BTreeMap<String, String>>> {
         let mut command = self.command(&["cloudformation", "describe-stacks", "--stack-name", &self.name]);
         let answer = match process::output("reading the stack", &mut command).await {
             Ok(answer) => answer,
@@ -60,9 +68,8 @@ impl Stack {
         };
         let answer: Value = serde_json::from_str(&answer).context("reading AWS's answer")?;
         let outputs = answer["Stacks"][0]["Outputs"].as_array();
-        let found = outputs.into_iter().flatten().find(|output| output["OutputKey"] == key);
-        let value = found.and_then(|output| output["OutputValue"].as_str());
-        Ok(Some(value.with_context(|| format!("{} has no output {key}: deploy it anew", self.describe()))?.to_owned()))
+        let pair = |output: &Value| Some((output["OutputKey"].as_str()?.to_owned(), output["OutputValue"].as_str()?.to_owned()));
+        Ok(Some(outputs.into_iter().flatten().filter_map(pair).collect()))
     }
 
     /// Invokes one of its functions once and returns the answer.

@@ -11,17 +11,25 @@ use aws_sdk_secretsmanager::operation::get_secret_value::GetSecretValueError;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use runaway_core::config::{DatabaseConfig, ModelConfig, SECRET_ARN, SETTINGS, Settings, StravaConfig, VaultConfig, WebhookConfig};
+use runaway_core::db::Db;
 use runaway_core::vault::random_bytes;
 
 use crate::console::{confirmed, say, typed_secret};
 use crate::operator::Stack;
+use crate::ring;
 use crate::world::own;
 
 /// The only secret that the functions must not have.
 const MIGRATION_ONLY: &str = "DATABASE_ADMIN_URL";
+/// What the migration has beside it, as the functions do.
+const CERTIFICATES: &str = "DATABASE_CA_PEM";
 /// Begins the description of a setting that may be absent.
 const OPTIONAL: &str = "Optional";
 const TOKEN_KEYS: &str = "TOKEN_KEYS";
+/// Secrets Manager's word for the version that holds.
+const CURRENT: &str = "AWSCURRENT";
+/// One statement after the other.
+const CONNECTIONS_MAX: usize = 1;
 /// Id of the first key of a new ring.
 const FIRST_KEY_ID: &str = "k1";
 
@@ -41,7 +49,8 @@ struct Document {
 fn documents() -> [Document; 2] {
     let secret = || SETTINGS.iter().filter(|setting| setting.secret);
     let entry = |setting: &runaway_core::config::Setting| (setting.name, setting.description.starts_with(OPTIONAL));
-    let (migration, functions): (Vec<_>, Vec<_>) = secret().map(entry).partition(|(name, _)| *name == MIGRATION_ONLY);
+    let functions = secret().map(entry).filter(|(name, _)| *name != MIGRATION_ONLY).collect();
+    let migration = secret().map(entry).filter(|(name, _)| [MIGRATION_ONLY, CERTIFICATES].contains(name)).collect();
     [
         Document { title: "the functions' secrets", output: "FunctionsSecretArn", settings: functions },
         Document { title: "the migration's secret", output: "MigrateSecretArn", settings: migration },
@@ -81,8 +90,14 @@ pub(crate) async fn run() -> anyhow::Result<()> {
     for document in documents() {
         let id = stack.output(document.output).await?.with_context(|| format!("{} does not exist: make deploy", stack.describe()))?;
         let held = held(&client, &id).await?;
-        let (values, fates) = merge(&document, held.clone(), &given).await?;
+        let (mut values, mut fates) = merge(&document, held.clone(), &given).await?;
         validate(&document, &values)?;
+        if let (Some(dropped), Some(ring)) = (own("DROP_KEY"), values.get(TOKEN_KEYS)) {
+            ensure!(held.get(TOKEN_KEYS) == Some(ring), "DROP_KEY is for a ring that is deployed: write the new one and deploy first");
+            let rest = ring::without(ring, &dropped, &Db::new(&settings(&values).read(DatabaseConfig::read)?, CONNECTIONS_MAX)?).await?;
+            values.insert(TOKEN_KEYS.to_owned(), rest);
+            fates.iter_mut().filter(|(name, _)| *name == TOKEN_KEYS).for_each(|(_, fate)| *fate = Fate::Changed);
+        }
         say(&format!("{}:", document.title));
         for (name, fate) in fates {
             say(&format!("  {name:<22} {}", fate.as_str()));
@@ -103,8 +118,20 @@ pub(crate) async fn run() -> anyhow::Result<()> {
         let text = serde_json::to_string(values).context("composing a document")?;
         client.put_secret_value().secret_id(id).secret_string(text).send().await.context("writing a document")?;
     }
-    say("Written. A function reads its document when it starts: the running ones keep the old values until the next deployment.");
+    say("Written. A function reads its document when it starts: `make deploy` (SKIP_BUILD=1 where the zips are built) starts all anew.");
     Ok(())
+}
+
+/// What is other after every change of a document: the ids of the versions that hold now. Empty where none was written.
+pub(crate) async fn version(stack: &Stack) -> anyhow::Result<String> {
+    let (client, outputs) = (client(stack).await, stack.outputs().await?.unwrap_or_default());
+    let mut versions = Vec::new();
+    for id in documents().iter().filter_map(|document| outputs.get(document.output)) {
+        let described = client.describe_secret().secret_id(id).send().await.context("asking for a secret document's version")?;
+        let stages = described.version_ids_to_stages.unwrap_or_default();
+        versions.extend(stages.into_iter().filter(|(_, stages)| stages.iter().any(|stage| stage == CURRENT)).map(|(id, _)| id));
+    }
+    Ok(versions.join(","))
 }
 
 /// Whether the migration finds its login.
@@ -123,7 +150,7 @@ async fn client(stack: &Stack) -> Client {
 fn given() -> anyhow::Result<Values> {
     let secret: Vec<&str> = SETTINGS.iter().filter(|setting| setting.secret).map(|setting| setting.name).collect();
     let Some(file) = own("FILE") else {
-        return Ok(secret.into_iter().filter_map(|name| Some((name.to_owned(), own(name)?))).collect());
+        return Ok(secret.into_iter().filter_map(|name| Some((name.to_owned(), with_lines(name, &own(name)?)))).collect());
     };
     let text = fs::read_to_string(&file).with_context(|| format!("FILE: reading {file}"))?;
     let mut values = Values::new();
@@ -131,10 +158,15 @@ fn given() -> anyhow::Result<Values> {
         let (name, value) = line.split_once('=').with_context(|| format!("{file}, line {}, is not NAME=value", n + 1))?;
         ensure!(secret.contains(&name), "{file}, line {}: {name} is no secret setting; these are: {}", n + 1, secret.join(", "));
         if !value.is_empty() {
-            values.insert(name.to_owned(), value.to_owned());
+            values.insert(name.to_owned(), with_lines(name, value));
         }
     }
     Ok(values)
+}
+
+/// Certificates have lines, which stand as `\n` in the one line of a file.
+fn with_lines(name: &str, value: &str) -> String {
+    if name == CERTIFICATES { value.replace("\\n", "\n") } else { value.to_owned() }
 }
 
 /// What a document holds; nothing where it was never written.
@@ -160,8 +192,8 @@ async fn merge(document: &Document, held: Values, given: &Values) -> anyhow::Res
         let fate = match (old, given.get(name)) {
             (Some(old), Some(new)) if old != new => {
                 ensure!(
-                    name != TOKEN_KEYS || keeps_every_key(old, new),
-                    "TOKEN_KEYS lacks a key of the ring that is there: what it sealed would open no more"
+                    name != TOKEN_KEYS || ring::keeps_every_key(old, new),
+                    "TOKEN_KEYS lacks a key of the ring that is there: what it sealed would open no more. DROP_KEY=<id> drops one that sealed nothing"
                 );
                 values.insert(name.to_owned(), new.clone());
                 Fate::Changed
@@ -199,15 +231,8 @@ fn generated(name: &str) -> anyhow::Result<Option<String>> {
     })
 }
 
-/// A ring may grow and change its order; a key that is lost takes every token with it that it sealed.
-fn keeps_every_key(old: &str, new: &str) -> bool {
-    let keys = |ring: &str| -> Vec<String> { ring.split(',').map(|entry| entry.trim().trim_end_matches('=').to_owned()).collect() };
-    let new = keys(new);
-    keys(old).iter().all(|key| new.contains(key))
-}
-
-/// Reads the values as the functions will, by the rules of production.
-fn validate(document: &Document, values: &Values) -> anyhow::Result<()> {
+/// The values by the rules of production.
+fn settings(values: &Values) -> Settings {
     /// What the readers need beside the secrets; not what is deployed.
     const BESIDE: [(&str, &str); 5] = [
         (SECRET_ARN, "here"),
@@ -217,7 +242,12 @@ fn validate(document: &Document, values: &Values) -> anyhow::Result<()> {
         ("STRAVA_CLIENT_ID", "1"),
     ];
     let beside = BESIDE.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-    let settings = Settings::from_pairs(beside.chain(values.clone()));
+    Settings::from_pairs(beside.chain(values.clone()))
+}
+
+/// Reads the values as the functions will.
+fn validate(document: &Document, values: &Values) -> anyhow::Result<()> {
+    let settings = settings(values);
     if document.settings.iter().any(|(name, _)| *name == MIGRATION_ONLY) {
         settings.read(DatabaseConfig::read_admin)?;
     } else {

@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use refinery::{Migration, Runner};
 use runaway_core::db::connector;
 use tokio_postgres::Client;
+use tokio_postgres::error::DbError;
 
 /// Roles and the sign-in schema; runs every time.
 pub const BOOTSTRAP: &str = include_str!("../../../migrations/bootstrap.sql");
@@ -82,6 +83,17 @@ pub async fn run_files(admin_url: &str, files: &[(&str, &str)]) -> anyhow::Resul
 /// When the database cannot be reached or its history cannot be read.
 pub async fn pending_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::Result<Report> {
     connected(admin_url, ca_pem, pending).await
+}
+
+/// An error with all its causes on one line. Of what PostgreSQL said it has no detail and no message of a data exception
+/// (SQLSTATE 22…): these quote rows.
+pub fn causes(error: &anyhow::Error) -> String {
+    let cause = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<DbError>() {
+        Some(said) if said.code().code().starts_with("22") => format!("{} {}", said.severity(), said.code().code()),
+        Some(said) => format!("{} {} {}", said.severity(), said.code().code(), said.message()),
+        None => cause.to_string(),
+    };
+    error.chain().map(cause).collect::<Vec<_>>().join(": ")
 }
 
 async fn connected(

@@ -34,3 +34,6 @@ pub use fake_strava::{FakeStrava, Fault};
 pub use import::MANY_DAYS;
 pub use issuer::TokenIssuer;
 pub use world::World;
+
+/// Certificate of an authority that signed nothing, PEM.
+pub const AUTHORITY_PEM: &str = include_str!("authority.pem");

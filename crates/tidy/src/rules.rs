@@ -8,8 +8,8 @@ use crate::template::Template;
 const VISIBILITY_TIMES_TIMEOUT: u64 = 6;
 /// The answer type that makes partial failures count; a misspelt one is accepted by AWS and ignored.
 const PARTIAL_FAILURES: &str = "ReportBatchItemFailures";
-/// Variables that are the runtime's and not settings of ours.
-const RUNTIME_VARIABLES: [&str; 1] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH"];
+/// Variables that are no settings of ours: the runtime's, and the one whose change makes the functions start anew.
+const RUNTIME_VARIABLES: [&str; 2] = ["AWS_LAMBDA_HTTP_IGNORE_STAGE_IN_PATH", "SECRETS_VERSION"];
 /// Tasks that the workers know.
 const TASKS: [&str; 6] = ["process-pending", "reset-stuck", "cleanup", "sweep", "reseal", "due-weeks"];
 /// Paths that no function owns, as the local router names them, and the function that says so.

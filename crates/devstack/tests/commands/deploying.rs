@@ -43,10 +43,20 @@ async fn secret(client: &Client, document: Option<&str>) -> String {
     request.send().await.unwrap().arn.unwrap()
 }
 
-async fn aws(clone: &Clone, migration: Option<&str>) {
+/// The documents' client, and the number of the functions' one.
+async fn aws(clone: &Clone, migration: Option<&str>) -> (Client, String) {
     let client = Client::new(&aws_config::load_defaults(runaway_core::queue::aws_behavior()).await);
-    let migration = secret(&client, migration).await;
-    clone.stand_in_for_aws(&[("ApiUrl", API), ("MigrateSecretArn", &migration)], UP_TO_DATE);
+    let (functions, migration) = (secret(&client, None).await, secret(&client, migration).await);
+    let outputs = [("ApiUrl", API), ("FunctionsSecretArn", functions.as_str()), ("MigrateSecretArn", &migration)];
+    clone.stand_in_for_aws(&outputs, UP_TO_DATE);
+    (client, functions)
+}
+
+/// What SAM was given for a parameter by each deployment.
+fn handed_over(clone: &Clone, parameter: &str) -> Vec<String> {
+    let calls = clone.calls();
+    let given = calls.iter().filter_map(|call| call.split_once(&format!(" {parameter}=\"")));
+    given.filter_map(|(_, rest)| Some(rest.split('"').next()?.to_owned())).collect()
 }
 
 #[tokio::test]
@@ -67,11 +77,33 @@ async fn the_zips_are_handed_to_sam_and_the_database_is_migrated() {
     for part in ["AuthIssuer=\"https://sign-in.example.com/auth/v1\"", "ModelSources=\" \""] {
         assert!(call.contains(part), "{part} in {call}");
     }
-    assert!(!call.contains("AuthAudience"), "what nobody says stays the template's: {call}");
+    assert!(call.contains("AuthAudience=\"authenticated\""), "what nobody says is the template's, whatever it was before: {call}");
     let copy = fs::read_to_string(clone.path("target/lambda/template.yaml")).unwrap();
     assert!(copy.contains("CodeUri: chat/bootstrap.zip") && !copy.contains("CodeUri: .\n"));
     let position = |start: &str| calls.iter().position(|call| call.starts_with(start)).unwrap();
     assert!(position("aws sts") < position("sam deploy") && position("sam deploy") < position("aws lambda invoke"), "{calls:?}");
+}
+
+#[tokio::test]
+async fn another_document_is_another_configuration() {
+    let clone = built();
+    let (client, functions) = aws(&clone, Some(r#"{"DATABASE_ADMIN_URL":"postgres://owner@db/runaway?sslmode=require"}"#)).await;
+    let deploy = || clone.run(&["deploy"], &[("YES", "1"), ("SKIP_BUILD", "1")]).assert_done(&["SecretsVersion = "]);
+    deploy();
+    deploy();
+    client.put_secret_value().secret_id(&functions).secret_string("{}").send().await.unwrap();
+    deploy();
+    let versions = handed_over(&clone, "SecretsVersion");
+    assert_eq!(versions.len(), 3, "{:?}", clone.calls());
+    assert!(versions[0].len() >= 36 && versions[0] == versions[1] && versions[1] != versions[2], "{versions:?}");
+}
+
+#[tokio::test]
+async fn without_a_yes_nothing_is_handed_to_sam() {
+    let clone = built();
+    aws(&clone, None).await;
+    clone.run(&["deploy"], &[("SKIP_BUILD", "1")]).assert_refused(&["AuthAudience = authenticated", "say YES=1"]);
+    assert!(!clone.calls().iter().any(|call| call.starts_with("sam ")), "{:?}", clone.calls());
 }
 
 #[tokio::test]

@@ -45,6 +45,22 @@ async fn only_what_is_missing_is_pending() {
     assert_eq!(migrate::pending_with_ca(&database.admin_url(), None).await.unwrap().pending, [last]);
 }
 
+#[tokio::test]
+async fn moving_over_says_where_and_what_and_begins_on_a_yes_only() {
+    let (clone, database) = (Clone::new(), TestDatabase::empty().await);
+    let admin = database.admin().await;
+    admin.batch_execute(include_str!("../../../migrate/tests/move_over/live.sql")).await.unwrap();
+    let (url, ring) = (database.admin_url(), testkit::world::new_token_key("k1"));
+    let name = url::Url::parse(&url).unwrap().path().trim_start_matches('/').to_owned();
+    let variables = [("DATABASE_ADMIN_URL", url.as_str()), ("TOKEN_KEYS", &ring), ("YES", "1")];
+    let place = format!("in the database {name} on ");
+    clone.run(&["move-over"], &variables[..2]).assert_refused(&[&place, "objects of the predecessor's leave public", "say YES=1"]);
+    let is_untouched = "SELECT to_regclass('public.activity_types') IS NOT NULL AND to_regnamespace('predecessor') IS NULL";
+    assert!(admin.query_one(is_untouched, &[]).await.unwrap().get::<_, bool>(0));
+    clone.run(&["move-over"], &variables).assert_done(&[&place, "were set aside into the schema predecessor now", "Both sides are equal"]);
+    clone.run(&["move-over"], &variables).assert_done(&["are in the schema predecessor already"]);
+}
+
 /// The function answers into the file that stands last.
 fn answering(dry_run: &Value, applied: &Value) -> String {
     format!(

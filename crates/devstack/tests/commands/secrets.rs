@@ -101,6 +101,45 @@ async fn a_ring_grows_and_never_loses_a_key() {
 }
 
 #[tokio::test]
+async fn certificates_go_into_both_documents_and_can_be_read() {
+    let clone = Clone::new();
+    let stack = Stack::new(&clone).await;
+    let path = clone.path("values");
+    let run = |pem: &str| {
+        clone.write(
+            "values",
+            &format!("DATABASE_URL={DATABASE}\nDATABASE_ADMIN_URL={ADMIN}\nSTRAVA_CLIENT_SECRET=s\nDATABASE_CA_PEM={pem}\n"),
+        );
+        clone.run(&["secrets"], &[("FILE", path.to_str().unwrap()), ("YES", "1")])
+    };
+    run("/etc/ssl/authority.pem").assert_refused(&["DATABASE_CA_PEM holds no certificate"]);
+    assert_eq!((stack.document(&stack.functions).await, stack.document(&stack.migration).await), (None, None));
+    run(&testkit::AUTHORITY_PEM.replace('\n', "\\n")).assert_done(&["Written."]);
+    for id in [&stack.functions, &stack.migration] {
+        assert_eq!(stack.document(id).await.unwrap()["DATABASE_CA_PEM"], testkit::AUTHORITY_PEM);
+    }
+}
+
+#[tokio::test]
+async fn a_key_is_dropped_only_after_a_look_into_the_database() {
+    let clone = Clone::new();
+    let stack = Stack::new(&clone).await;
+    let ring = format!("k2:{}=,k1:{}=", "A".repeat(43), "E".repeat(43));
+    let nowhere = "postgres://runaway_app:hunter2@127.0.0.1:1/runaway?sslmode=require";
+    let given = [("DATABASE_URL", nowhere), all()[1], all()[2], ("TOKEN_KEYS", &ring), all()[3]];
+    let drop = |id| clone.run(&["secrets"], &[("DROP_KEY", id), ("YES", "1")]);
+    let outcome = clone.run(&["secrets"], &[&given[..], &[("DROP_KEY", "k1")]].concat());
+    outcome.assert_refused(&["DROP_KEY is for a ring that is deployed"]);
+    clone.run(&["secrets"], &given).assert_done(&["Written."]);
+    drop("k2").assert_refused(&["k2 is the first key"]);
+    drop("k3").assert_refused(&["TOKEN_KEYS holds no key k3; it holds k2, k1"]);
+    let outcome = drop("k1");
+    outcome.assert_refused(&["looking for what k1 sealed; the database of DATABASE_URL must be reachable"]);
+    assert!(!outcome.text.contains("hunter2") && !outcome.text.contains("AAAA"), "{}", outcome.text);
+    assert_eq!(stack.document(&stack.functions).await.unwrap()["TOKEN_KEYS"], ring);
+}
+
+#[tokio::test]
 async fn without_a_stack_or_credentials_it_says_what_to_do() {
     let clone = Clone::new();
     clone.stand_in("aws", "echo 'Unable to locate credentials' >&2; exit 253");

@@ -70,6 +70,17 @@ pub async fn run(move_over: &Move<'_>, say: impl Fn(&str)) -> anyhow::Result<Mov
     Ok(Moved { set_aside, written, report })
 }
 
+/// How many objects [`run`] will set aside; `None` where that was done before. Changes nothing.
+///
+/// # Errors
+/// When the database cannot be reached, or holds no predecessor.
+pub async fn ahead(move_over: &Move<'_>) -> anyhow::Result<Option<usize>> {
+    let session = Session::open(move_over).await?;
+    let ahead = aside::ahead(&session.client).await?;
+    session.close().await;
+    Ok(ahead)
+}
+
 /// Compares the predecessor's rows with ours. Changes nothing.
 ///
 /// # Errors

@@ -28,8 +28,12 @@ async fn live_tables_move_views_and_functions_leave_the_public_and_numbers_becom
     let admin = database.admin().await;
     admin.batch_execute(include_str!("live.sql")).await.unwrap();
     admin.batch_execute(ROWS).await.unwrap();
+    let url = database.admin_url();
+    let what = Move { admin_url: &url, ca_pem: None, vault: &vault };
+    let ahead = move_over::ahead(&what).await.unwrap();
     let moved = run(&database, &vault, |_| ()).await;
-    assert!(moved.set_aside >= 8, "{}", moved.set_aside);
+    assert!(moved.set_aside >= 10 && ahead == Some(moved.set_aside), "{ahead:?}, {}", moved.set_aside);
+    assert_eq!(move_over::ahead(&what).await.unwrap(), None, "they are set aside once");
 
     let comparisons = check(&database, &vault).await;
     assert!(comparisons.iter().all(Comparison::is_equal), "{comparisons:#?}");
@@ -56,8 +60,9 @@ async fn live_tables_move_views_and_functions_leave_the_public_and_numbers_becom
     let left = "SELECT count(*) FROM pg_class WHERE relnamespace = 'public'::regnamespace AND pg_get_userbyid(relowner) <> 'runaway_owner'
                    AND relkind IN ('r', 'v', 'S')";
     assert_eq!(database.count(left).await, 0, "nothing of the predecessor's is in public");
-    let routines = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'public'::regnamespace AND proname IN ('best_split_pr', 'update_updated_at_column')";
-    assert_eq!(database.count(routines).await, 0);
+    let routines = "SELECT count(*) FROM pg_proc WHERE pronamespace = 'predecessor'::regnamespace
+                       AND proname IN ('best_split_pr', 'update_updated_at_column', 'pace_of', 'was_given')";
+    assert_eq!(database.count(routines).await, 4, "also those that take a row or a type of the predecessor's");
     let entries = "SELECT count(*) FROM unnest(ARRAY['anon', 'authenticated', 'runaway_athlete', 'runaway_worker', 'runaway_system', 'runaway_app']) r
                     WHERE has_schema_privilege(r, 'predecessor', 'USAGE')";
     assert_eq!(database.count(entries).await, 0, "nobody but the owner may look");

@@ -23,3 +23,5 @@ CREATE FUNCTION best_split_pr(p_athlete bigint, p_kind integer) RETURNS bigint L
   'SELECT max(id) FROM activities WHERE athlete_id = p_athlete';
 CREATE FUNCTION update_updated_at_column() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.updated_at = now(); RETURN NEW; END';
 CREATE TRIGGER update_activities_updated_at BEFORE UPDATE ON activities FOR EACH ROW EXECUTE FUNCTION update_updated_at_column();
+CREATE FUNCTION pace_of(activity activities) RETURNS double precision LANGUAGE sql AS 'SELECT $1.distance / $1.moving_time';
+CREATE FUNCTION was_given(answer consent, asked consent[]) RETURNS boolean LANGUAGE sql AS 'SELECT answer = ANY (asked)';

@@ -222,6 +222,15 @@ impl Reader<'_> {
         number
     }
 
+    /// Certificates as PEM; `None` where absent.
+    fn certificates(&mut self, name: &str) -> Option<String> {
+        let text = self.optional(name)?;
+        if let Err(what) = crate::db::authorities(&text) {
+            self.problem(name, what);
+        }
+        Some(text)
+    }
+
     fn database(&mut self, name: &str) -> SecretString {
         let text = self.text(name);
         match text.parse::<tokio_postgres::Config>() {
@@ -248,12 +257,12 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// Reads `DATABASE_URL` and `DATABASE_CA_PEM`.
     pub fn read(from: &mut Reader<'_>) -> Self {
-        Self { url: from.database("DATABASE_URL"), ca_pem: from.optional("DATABASE_CA_PEM") }
+        Self { url: from.database("DATABASE_URL"), ca_pem: from.certificates("DATABASE_CA_PEM") }
     }
 
     /// Reads `DATABASE_ADMIN_URL` instead: the migration's login.
     pub fn read_admin(from: &mut Reader<'_>) -> Self {
-        Self { url: from.database("DATABASE_ADMIN_URL"), ca_pem: from.optional("DATABASE_CA_PEM") }
+        Self { url: from.database("DATABASE_ADMIN_URL"), ca_pem: from.certificates("DATABASE_CA_PEM") }
     }
 }
 
@@ -395,6 +404,27 @@ mod tests {
         let text = Settings::from_pairs(names.map(|name| (name, ""))).read(WebhookConfig::read).map_err(|error| error.to_string());
         for name in names {
             assert!(text.as_ref().is_err_and(|text| text.contains(&format!("{name} is missing"))), "{name} in {text:?}");
+        }
+    }
+
+    #[test]
+    fn certificates_are_read_or_refused() {
+        let read = |pem: &str| {
+            let pairs = [("DATABASE_URL", "postgres://runaway_app@db/runaway"), ("DATABASE_CA_PEM", pem)];
+            Settings::from_pairs(pairs).read(DatabaseConfig::read).map(|config| config.ca_pem).map_err(|error| error.to_string())
+        };
+        let pem = testkit::AUTHORITY_PEM;
+        assert_eq!(read(pem), Ok(Some(pem.to_owned())));
+        assert_eq!(read(&format!("# the region's\n{pem}{pem}")).map(|pem| pem.is_some()), Ok(true));
+        assert_eq!(read(""), Ok(None));
+        let body = pem.lines().nth(1).unwrap();
+        for (bad, why) in [
+            ("no certificate", "holds no certificate"),
+            (&pem.replace('\n', "\\n"), "DATABASE_CA_PEM "),
+            (&pem.replace("-----END", "-----THE END"), "is no PEM"),
+            (&format!("{pem}{}", pem.replace(body, "")), "holds a certificate that cannot be read"),
+        ] {
+            assert!(read(bad).is_err_and(|text| text.contains("DATABASE_CA_PEM ") && text.contains(why)), "{bad}: {:?}", read(bad));
         }
     }
 

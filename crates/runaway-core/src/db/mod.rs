@@ -34,7 +34,7 @@ pub mod sync_lag;
 mod tx;
 pub mod vanished;
 
-pub use pool::{Db, connector};
+pub use pool::{Db, authorities, connector};
 pub use tx::{AthleteTx, EventAccess, JobAccess, LimitAccess, OneAthleteTx, SystemTx, WorkerTx};
 
 /// What went wrong in the database, by what the caller may do about it.

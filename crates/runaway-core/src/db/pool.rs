@@ -4,6 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::{Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use secrecy::ExposeSecret;
 use tokio_postgres_rustls::MakeRustlsConnect;
 use uuid::Uuid;
@@ -101,10 +103,26 @@ impl Db {
     }
 }
 
-/// TLS for connections to PostgreSQL: public certificate authorities and those in `ca_pem`.
+/// The certificate authorities in a PEM text.
+///
+/// # Errors
+/// What is wrong with the text, in words that follow its name.
+pub fn authorities(ca_pem: &str) -> Result<Vec<CertificateDer<'static>>, &'static str> {
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(ca_pem.as_bytes()).collect();
+    let found = found.map_err(|_| "is no PEM: a certificate has no end, or is not base64")?;
+    if found.is_empty() {
+        return Err("holds no certificate: it begins with -----BEGIN CERTIFICATE----- and has line breaks");
+    }
+    let mut roots = rustls::RootCertStore::empty();
+    if found.iter().any(|certificate| roots.add(certificate.clone()).is_err()) {
+        return Err("holds a certificate that cannot be read");
+    }
+    Ok(found)
+}
+
+/// TLS for connections to PostgreSQL: public certificate authorities and those in `ca_pem`, which the configuration has
+/// looked into with [`authorities`].
 pub fn connector(ca_pem: Option<&str>) -> MakeRustlsConnect {
-    use rustls::pki_types::CertificateDer;
-    use rustls::pki_types::pem::PemObject;
     let mut roots = rustls::RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
     let own = CertificateDer::pem_slice_iter(ca_pem.unwrap_or_default().as_bytes());
     roots.add_parsable_certificates(own.flatten());
