@@ -35,6 +35,7 @@ async fn the_processor_writes_nothing_of_whose_history_it_fetches_at_any_level()
         let job = batch(&[SyncMessage::Job { job_id }.to_body(), NONSENSE.to_owned()]);
         let mut environment = world.environment().to_vec();
         environment.push(("AWS_LAMBDA_LOG_LEVEL", level.to_owned()));
+        environment.push(("METRICS_NAMESPACE", "Runaway/stack".to_owned()));
         let events =
             vec![job, json!({"task": "process-pending"}), json!({"task": NONSENSE}), json!({"Records": NONSENSE}), json!(NONSENSE)];
         let ran = run(Path::new(env!("CARGO_BIN_EXE_sync-processor")), &environment, events).await;
@@ -48,6 +49,8 @@ async fn the_processor_writes_nothing_of_whose_history_it_fetches_at_any_level()
         assert_eq!(outcomes, ["response", "response", "error", "error", "error"], "{:?}", ran.answers);
         let stored = "SELECT count(*) FROM activities WHERE name LIKE 'Zqactivity%'";
         assert_eq!(world.database.count(stored).await, 3, "the marks came by: {}", ran.written);
+        let namespaces = ran.written.matches(r#""Namespace":""#).count();
+        assert!(namespaces > 0 && ran.written.matches(r#""Namespace":"Runaway/stack""#).count() == namespaces, "{}", ran.written);
         assert!(ran.written.contains("Completed job") && ran.written.contains("A message cannot be read"), "{}", ran.written);
     }
 }
