@@ -116,7 +116,7 @@ mod tests {
             revocations_pending: 1,
         };
         let until: Timestamp = "2026-01-04T06:45:00Z".parse().unwrap();
-        let text = lines(&counts, 720, Some(Left { short: 186, day: 1914 }), Some(until)).join("\n");
+        let text = lines(&counts, 720, Some(Left { short: 186, day: 1914, day_share: 1914 }), Some(until)).join("\n");
         for expected in
             ["12 connected, 13 in all", "3 pending, 1 in progress", "40 completed, 2 failed", "720 s", "186 calls left", "1914 today"]
         {

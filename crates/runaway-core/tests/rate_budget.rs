@@ -95,6 +95,10 @@ async fn the_days_share_ends_a_backfill_before_the_days_limit() {
     let refused = reserve(&db, Lane::Backfill, now).await;
     assert!(!refused.is_granted && !reserve(&db, Lane::Backfill, now + SignedDuration::from_mins(15)).await.is_granted);
     assert_eq!(refused.opens_at(&Terms::of(Lane::Backfill, now), now), "2026-01-04T23:59:00Z".parse().unwrap());
+    let tx = db.system().await.unwrap();
+    let left = rate_budget::left(&tx, &Terms::of(Lane::Backfill, now)).await.unwrap().unwrap();
+    assert_eq!((left.day, left.day_share), (200, 0), "nothing is left to histories, and something to all others");
+    drop(tx);
     assert!(reserve(&db, Lane::Interactive, now).await.is_granted);
 }
 

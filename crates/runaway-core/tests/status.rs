@@ -87,7 +87,10 @@ async fn the_calls_that_are_left_are_read_in_their_windows_and_not_counted() {
     rate_budget::reserve(db.system().await.unwrap(), &terms, now).await.unwrap();
     let rates = Rates { short: Some(Usage { limit: 200, used: 7 }), day: Some(Usage { limit: 2000, used: 70 }) };
     rate_budget::correct(db.system().await.unwrap(), &terms, &rates).await.unwrap();
-    assert_eq!((left(now).await, left(now).await), (Some(Left { short: 193, day: 1930 }), Some(Left { short: 193, day: 1930 })));
+    assert_eq!(
+        (left(now).await, left(now).await),
+        (Some(Left { short: 193, day: 1930, day_share: 1930 }), Some(Left { short: 193, day: 1930, day_share: 1930 }))
+    );
     let tomorrow = now + SignedDuration::from_hours(24);
-    assert_eq!(left(tomorrow).await, Some(Left { short: 200, day: 2000 }));
+    assert_eq!(left(tomorrow).await, Some(Left { short: 200, day: 2000, day_share: 2000 }));
 }

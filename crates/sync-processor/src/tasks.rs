@@ -6,7 +6,7 @@ use runaway_core::domain::Lane;
 use runaway_core::flows;
 use runaway_core::queue::SyncMessage;
 use runaway_core::strava::budget::Terms;
-use runaway_core::telemetry::{Line, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_TODAY, SYNC_LAG};
+use runaway_core::telemetry::{Line, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_FOR_HISTORIES, STRAVA_CALLS_LEFT_TODAY, SYNC_LAG};
 
 use crate::failure::WorkError;
 use crate::{App, Deadline, cleanup};
@@ -75,13 +75,14 @@ async fn process_pending(app: &App) -> Result<usize, WorkError> {
     Ok(due.len())
 }
 
-/// How far behind the processor was, and what Strava allows for now, where it has said.
+/// How far behind the processor was, and what Strava allows for now, where it has said; `left` is that of backfills.
 fn measured(lag_s: u64, left: Option<Left>) {
     let mut line = Line::info("Looked at what is due").metric(SYNC_LAG, lag_s);
     if let Some(left) = left {
         line = line
             .metric(STRAVA_CALLS_LEFT_15_MIN, u64::try_from(left.short).unwrap_or(0))
-            .metric(STRAVA_CALLS_LEFT_TODAY, u64::try_from(left.day).unwrap_or(0));
+            .metric(STRAVA_CALLS_LEFT_TODAY, u64::try_from(left.day).unwrap_or(0))
+            .metric(STRAVA_CALLS_LEFT_FOR_HISTORIES, u64::try_from(left.day_share).unwrap_or(0));
     }
     line.write();
 }

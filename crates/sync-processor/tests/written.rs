@@ -35,6 +35,7 @@ async fn the_processor_writes_nothing_of_whose_history_it_fetches_at_any_level()
         let job = batch(&[SyncMessage::Job { job_id }.to_body(), NONSENSE.to_owned()]);
         let mut environment = world.environment().to_vec();
         environment.push(("AWS_LAMBDA_LOG_LEVEL", level.to_owned()));
+        environment.push(("METRICS_NAMESPACE", "Runaway/stack".to_owned()));
         let events = [job, json!({"task": "process-pending"}), json!({"task": NONSENSE}), json!({"Records": NONSENSE}), json!(NONSENSE)];
         let api = RuntimeApi::start().await;
         let mut function = Process::start(Path::new(env!("CARGO_BIN_EXE_sync-processor")), "sync-processor", &api, &environment);
@@ -54,6 +55,8 @@ async fn the_processor_writes_nothing_of_whose_history_it_fetches_at_any_level()
         assert_eq!(has_failed, [false, false, true, true, true], "{answers:?}");
         let stored = "SELECT count(*) FROM activities WHERE name LIKE 'Zqactivity%'";
         assert_eq!(world.database.count(stored).await, 3, "the marks came by: {log}");
+        let namespaces = log.matches(r#""Namespace":""#).count();
+        assert!(namespaces > 0 && log.matches(r#""Namespace":"Runaway/stack""#).count() == namespaces, "{log}");
         assert!(log.contains("Completed job") && log.contains("A message cannot be read"), "{log}");
     }
 }

@@ -131,6 +131,8 @@ async fn of_syncing(observed: &Observed) {
     let (_, line) = observed.line(sync_processor::handle(&processor, task, in_fifteen_minutes())).await;
     assert_eq!((&line["task"], &line["outcome"], &line["rows"]), (&json!("process-pending"), &json!("done"), &json!(1)), "{line}");
     assert!(observed.sum("StravaCallsLeft15Min") > 0.0 && observed.sum("StravaCallsLeftToday") > observed.sum("StravaCallsLeft15Min"));
+    let (histories, all) = (observed.sum("StravaCallsLeftForHistories"), observed.sum("StravaCallsLeftToday"));
+    assert!(histories > 0.0 && histories < all, "{histories} of {all}");
     // The message of the details is nobody's here.
     observed.world.queue.take().await;
 

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use crate::stack::{GatewayResponse, Stack};
+use crate::rules::OWN_METRICS;
+use crate::stack::{GatewayResponse, Stack, holds};
 use crate::template::Template;
 
 /// The parameter that switches the functions' limits on; it says what they add up to.
@@ -16,9 +17,10 @@ const UNDECIDED: [&str; 1] = ["ModelSources"];
 const TOPIC: &str = "AlarmTopic";
 /// Where whoever is woken by an alarm reads on.
 const RUNBOOK: &str = "docs/runbook.md#";
-/// The functions' own metrics, and those of them that somebody must be woken by.
-const OWN_METRICS: &str = "Runaway";
-const WAKING_METRICS: [&str; 3] = ["SyncLag", "StravaCallsLeftToday", "ApplicationInactive"];
+/// Those of the functions' own metrics that somebody must be woken by.
+const WAKING_METRICS: [&str; 3] = ["SyncLag", "StravaCallsLeftForHistories", "ApplicationInactive"];
+/// Parameters that make sense together only.
+const NETWORK: [&str; 2] = ["SubnetIds", "SecurityGroupIds"];
 /// Cases in which the gateway answers by itself, and what the contract says of them.
 const GATEWAY_CASES: [(&str, u16, &str); 12] = [
     ("DEFAULT_4XX", 400, "INVALID_REQUEST"),
@@ -131,6 +133,19 @@ pub fn parameters(stack: &Stack) -> Vec<String> {
     }
     let known = |name: &String| stack.parameters.iter().any(|parameter| parameter.name == *name);
     broken.extend(stack.grouped.iter().filter(|name| !known(name)).map(|name| format!("{name} is grouped and no parameter")));
+    broken
+}
+
+/// Half of the functions' network is refused before anything is made, and the whole and none are not.
+pub fn network(stack: &Stack) -> Vec<String> {
+    let [subnets, groups] = NETWORK;
+    let mut broken = Vec::new();
+    for (given, is_allowed) in [(&[][..], true), (&NETWORK[..], true), (&[subnets][..], false), (&[groups][..], false)] {
+        let is_refused = stack.assertions.iter().any(|assertion| holds(assertion, given) == Some(false));
+        if is_refused == is_allowed {
+            broken.push(format!("of {NETWORK:?} only {given:?} may be given: {}", !is_refused));
+        }
+    }
     broken
 }
 

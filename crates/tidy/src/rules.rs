@@ -17,6 +17,11 @@ const UNOWNED_PATHS: [&str; 2] = ["/", "/{*rest}"];
 const UNOWNED_FUNCTION: &str = "job-status";
 /// The setting that every function has: it names the others.
 const SECRET_ARN: &str = "RUNAWAY_SECRET_ARN";
+/// The setting that every function has and that no reader of the configuration asks for, and what it must be: two stacks
+/// do not share their metrics.
+const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+pub(crate) const OWN_METRICS: &str = "Runaway/${AWS::StackName}";
+const EVERYBODYS: [&str; 2] = [SECRET_ARN, METRICS_NAMESPACE];
 /// SAM's word for an answer that is passed on as it comes. The gateway's own, `STREAM`, is accepted and does nothing.
 const STREAMED: &str = "RESPONSE_STREAM";
 /// How long the gateway waits for an answer that it passes on as a whole, seconds.
@@ -112,7 +117,7 @@ pub fn queues(template: &Template) -> Vec<String> {
     broken
 }
 
-/// Schedules: a time that can be read, a task that exists, and every task scheduled.
+/// Schedules: a time that can be read, a task that exists, every task scheduled, and names that another stack has not.
 pub fn schedules(template: &Template) -> Vec<String> {
     let mut broken = Vec::new();
     let mut scheduled = BTreeSet::new();
@@ -122,7 +127,13 @@ pub fn schedules(template: &Template) -> Vec<String> {
         }
         let input: serde_json::Value = serde_json::from_str(&schedule.input).unwrap_or_default();
         match input["task"].as_str() {
-            Some(task) if TASKS.contains(&task) => drop(scheduled.insert(task.to_owned())),
+            Some(task) if TASKS.contains(&task) => {
+                scheduled.insert(task.to_owned());
+                let expected = format!("${{AWS::StackName}}-{task}");
+                if schedule.full_name != expected {
+                    broken.push(format!("the schedule {} is called {:?} instead of {expected}", schedule.name, schedule.full_name));
+                }
+            }
             _ => broken.push(format!("the schedule {} asks for no known task: {}", schedule.name, schedule.input)),
         }
     }
@@ -144,12 +155,14 @@ pub fn environment(template: &Template, settings: &[(&str, bool)], reads: &BTree
                 None => broken.push(format!("{id} has the variable {variable}, which is no setting")),
                 Some((_, true)) => broken.push(format!("{id} has the secret {variable} in its environment")),
                 Some(_) if !names(variable, origin) => broken.push(format!("{id} takes {variable} from {origin}")),
-                Some(_) if variable != SECRET_ARN && !read.contains(variable) => broken.push(format!("{id} does not read {variable}")),
+                Some(_) if !EVERYBODYS.contains(&variable.as_str()) && !read.contains(variable) => {
+                    broken.push(format!("{id} does not read {variable}"));
+                }
                 Some(_) => {}
             }
         }
         let is_plain = |name: &&String| settings.iter().any(|(setting, secret)| setting == name && !secret);
-        let needed = read.iter().filter(is_plain).map(String::as_str).chain([SECRET_ARN]);
+        let needed = read.iter().filter(is_plain).map(String::as_str).chain(EVERYBODYS);
         let missing = needed.filter(|name| !function.environment.contains_key(*name));
         broken.extend(missing.map(|name| format!("{id} reads {name} and is not given it")));
     }
@@ -162,13 +175,16 @@ fn names(variable: &str, origin: &str) -> bool {
     if variable == SECRET_ARN {
         return origin.ends_with("Secret");
     }
+    if variable == METRICS_NAMESPACE {
+        return origin == OWN_METRICS;
+    }
     let words = variable.strip_suffix("_QUEUE_URL").map_or(variable.to_owned(), |queue| format!("{queue}_QUEUE"));
     words.replace('_', "").eq_ignore_ascii_case(origin)
 }
 
 /// Every setting is read by some function of the template.
 pub fn settings_are_read(settings: &[(&str, bool)], reads: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
-    let is_read = |name: &str| name == SECRET_ARN || reads.values().any(|read| read.contains(name));
+    let is_read = |name: &str| EVERYBODYS.contains(&name) || reads.values().any(|read| read.contains(name));
     settings.iter().filter(|(name, _)| !is_read(name)).map(|(name, _)| format!("no function reads the setting {name}")).collect()
 }
 

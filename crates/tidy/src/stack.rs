@@ -17,6 +17,8 @@ pub struct Stack {
     pub grouped: Vec<String>,
     /// Every name that something in the template refers to.
     pub references: BTreeSet<String>,
+    /// What parameters must be to each other.
+    pub assertions: Vec<Value>,
     /// The alarms.
     pub alarms: Vec<Alarm>,
     /// The log groups: name, and whether they forget.
@@ -71,6 +73,7 @@ impl Stack {
             parameters: entries(&root["Parameters"]).map(parameter).collect(),
             grouped: grouped(&root["Metadata"]["AWS::CloudFormation::Interface"]["ParameterGroups"]),
             references: BTreeSet::new(),
+            assertions: entries(&root["Rules"]).flat_map(|(_, rule)| asserted(rule)).collect(),
             alarms: Vec::new(),
             log_groups: BTreeMap::new(),
             gateway_responses: BTreeMap::new(),
@@ -117,6 +120,27 @@ fn parameter((name, value): (&str, &Value)) -> Parameter {
 fn grouped(groups: &Value) -> Vec<String> {
     let lists = groups.as_sequence().into_iter().flatten().filter_map(|group| group["Parameters"].as_sequence());
     lists.flatten().filter_map(scalar).collect()
+}
+
+fn asserted(rule: &Value) -> Vec<Value> {
+    rule["Assertions"].as_sequence().into_iter().flatten().map(|assertion| assertion["Assert"].clone()).collect()
+}
+
+/// Whether an assertion holds where of all parameters only `given` are not empty; `None` where it asks for something else.
+pub fn holds(assertion: &Value, given: &[&str]) -> Option<bool> {
+    let Value::Tagged(tagged) = assertion else { return None };
+    let parts = tagged.value.as_sequence()?;
+    let verdicts = || parts.iter().map(|part| holds(part, given)).collect::<Option<Vec<bool>>>();
+    match tagged.tag.to_string().as_str() {
+        "!Equals" => {
+            let (parameter, text) = (referred(parts.first()?)?, parts.get(1)?.as_str()?);
+            text.is_empty().then(|| !given.contains(&parameter.as_str()))
+        }
+        "!Not" => verdicts()?.first().map(|verdict| !verdict),
+        "!And" => Some(verdicts()?.into_iter().all(|verdict| verdict)),
+        "!Or" => Some(verdicts()?.into_iter().any(|verdict| verdict)),
+        _ => None,
+    }
 }
 
 fn references(value: &Value, found: &mut BTreeSet<String>) {

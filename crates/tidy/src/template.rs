@@ -76,6 +76,8 @@ pub struct QueueSource {
 pub struct Schedule {
     /// Its name inside the function.
     pub name: String,
+    /// Its name among all of the account and region; SAM gives one that does not name the stack where this is empty.
+    pub full_name: String,
     /// `rate(5 minutes)` or `cron(0 2 * * ? *)`.
     pub expression: String,
     /// The event, JSON.
@@ -223,6 +225,7 @@ fn function(id: &str, resource: &Value, globals: &Value, resources: &Value) -> a
             Some("SQS") => function.queue = Some(queue_source(event_properties)),
             Some("ScheduleV2") => function.schedules.push(Schedule {
                 name: name.as_str().unwrap_or_default().to_owned(),
+                full_name: text("Name"),
                 expression: text("ScheduleExpression"),
                 input: text("Input"),
             }),
@@ -264,7 +267,10 @@ mod tests {
 
     #[test]
     fn rates_and_daily_times_are_read_and_nothing_else() {
-        let timing = |expression: &str| Schedule { name: String::new(), expression: expression.to_owned(), input: String::new() }.timing();
+        let timing = |expression: &str| {
+            let (name, full_name, input) = (String::new(), String::new(), String::new());
+            Schedule { name, full_name, expression: expression.to_owned(), input }.timing()
+        };
         assert_eq!(timing("rate(5 minutes)"), Some(Timing::Every { period_s: 300 }));
         assert_eq!(timing("rate(1 day)"), Some(Timing::Every { period_s: 86_400 }));
         assert_eq!(timing("cron(30 2 * * ? *)"), Some(Timing::Daily { hour: 2, minute: 30 }));

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use runaway_core::telemetry::METRICS;
+use tidy::stack::Stack;
 
 fn read(path: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(path)).unwrap()
@@ -23,9 +24,9 @@ fn documented(text: &str) -> Vec<[String; 3]> {
 
 /// Metrics of ours that a template's alarms name and the code does not emit.
 fn unknown_alarms(template: &str) -> Vec<String> {
-    let blocks = template.split("\n\n").filter(|block| block.contains("Namespace: Runaway"));
-    let named = blocks.flat_map(str::lines).filter_map(|line| line.trim().strip_prefix("MetricName: "));
-    named.filter(|name| METRICS.iter().all(|metric| metric.name != *name)).map(str::to_owned).collect()
+    let alarms = Stack::parse(template).unwrap().alarms;
+    let watched = alarms.into_iter().flat_map(|alarm| alarm.metrics).filter(|(namespace, ..)| !namespace.starts_with("AWS/"));
+    watched.map(|(_, name, _)| name).filter(|name| METRICS.iter().all(|metric| metric.name != name)).collect()
 }
 
 #[test]
@@ -38,6 +39,6 @@ fn every_metric_is_documented_and_nothing_else() {
 #[test]
 fn alarms_watch_metrics_that_exist() {
     assert!(unknown_alarms(&read("template.yaml")).is_empty());
-    let planted = "  A:\n    Properties:\n      Namespace: Runaway\n      MetricName: SyncLack\n\n  B:\n      Namespace: AWS/SQS\n      MetricName: X\n";
-    assert_eq!(unknown_alarms(planted), ["SyncLack"]);
+    let planted = read("template.yaml").replacen("MetricName: SyncLag", "MetricName: SyncLack", 1);
+    assert_eq!(unknown_alarms(&planted), ["SyncLack"]);
 }

@@ -8,6 +8,7 @@ mod limits;
 mod model;
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 
 pub use authorize::AuthorizeConfig;
 pub use limits::DailyLimit;
@@ -21,6 +22,11 @@ pub use events::{CleanupConfig, WebhookConfig};
 
 /// The setting that names the Secrets Manager document; where it is set, the stricter rules of production hold.
 pub const SECRET_ARN: &str = "RUNAWAY_SECRET_ARN";
+
+/// The setting that names CloudWatch's namespace of the metrics. Of the environment only: lines are written before the
+/// document is read.
+pub const METRICS_NAMESPACE: &str = "METRICS_NAMESPACE";
+const METRICS_NAMESPACE_DEFAULT: &str = "Runaway";
 
 /// One setting of the functions.
 #[derive(Debug)]
@@ -82,6 +88,7 @@ pub const SETTINGS: &[Setting] = &[
     plain("JOURNAL_TOKENS_PER_DAY", "Optional: model tokens of one athlete's journal in a day; 300000 where absent"),
     plain("SYNCS_PER_DAY", "Optional: syncs that one athlete may begin in a day; 50 where absent"),
     plain("EXPORTS_PER_DAY", "Optional: exports of one athlete's data in a day; 3 where absent"),
+    plain(METRICS_NAMESPACE, "Optional: CloudWatch's namespace of the metrics, of the environment only; Runaway where absent"),
     plain(SECRET_ARN, "The Secrets Manager document that holds the secret settings; absent locally"),
 ];
 
@@ -154,7 +161,22 @@ pub fn is_lambda() -> bool {
 pub fn log_level() -> tracing::Level {
     #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
     let said = std::env::var("AWS_LAMBDA_LOG_LEVEL");
-    said.ok().and_then(|level| level.parse().ok()).unwrap_or(tracing::Level::INFO)
+    level_of(&said.unwrap_or_default())
+}
+
+/// One word, however it is written; a list by crates, as elsewhere, is none.
+fn level_of(said: &str) -> tracing::Level {
+    said.parse().unwrap_or(tracing::Level::INFO)
+}
+
+/// The namespace that [`METRICS_NAMESPACE`] names.
+pub fn metrics_namespace() -> &'static str {
+    static NAMESPACE: OnceLock<String> = OnceLock::new();
+    NAMESPACE.get_or_init(|| {
+        #[expect(clippy::disallowed_methods, reason = "the one reader of the environment")]
+        let named = std::env::var(METRICS_NAMESPACE).ok().filter(|namespace| !namespace.is_empty());
+        named.unwrap_or_else(|| METRICS_NAMESPACE_DEFAULT.to_owned())
+    })
 }
 
 async fn secret_document(arn: &str) -> Result<BTreeMap<String, String>, ConfigError> {
@@ -425,6 +447,21 @@ mod tests {
             (&format!("{pem}{}", pem.replace(body, "")), "holds a certificate that cannot be read"),
         ] {
             assert!(read(bad).is_err_and(|text| text.contains("DATABASE_CA_PEM ") && text.contains(why)), "{bad}: {:?}", read(bad));
+        }
+    }
+
+    #[test]
+    fn a_level_is_one_word_and_everything_else_is_info() {
+        use tracing::Level;
+        for (said, expected) in [
+            ("debug", Level::DEBUG),
+            ("TRACE", Level::TRACE),
+            ("WARN", Level::WARN),
+            ("", Level::INFO),
+            ("off", Level::INFO),
+            ("debug,lambda_runtime=warn", Level::INFO),
+        ] {
+            assert_eq!(level_of(said), expected, "{said}");
         }
     }
 

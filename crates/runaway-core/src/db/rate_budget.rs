@@ -68,13 +68,15 @@ pub async fn room(tx: &SystemTx, terms: &Terms) -> Result<Option<i64>, DbError> 
     Ok(tx.tx().query_opt(sql, params).await?.map(|row| row.try_get(0)).transpose()?)
 }
 
-/// Calls that are left for everybody together in both windows.
+/// Calls that are left: for everybody together in both windows, and of the lane's share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Left {
     /// Of the quarter hour.
     pub short: i64,
     /// Of the day.
     pub day: i64,
+    /// Of the day, in the lane's share of it.
+    pub day_share: i64,
 }
 
 /// How many calls are left; `None` before Strava has named its limits.
@@ -84,11 +86,12 @@ pub struct Left {
 pub async fn left(tx: &SystemTx, terms: &Terms) -> Result<Option<Left>, DbError> {
     let sql = "
         SELECT greatest(short_limit::bigint - CASE WHEN short_window < $1 THEN 0 ELSE short_used END, 0),
-               greatest(day_limit::bigint - CASE WHEN day_window < $2 THEN 0 ELSE day_used END, 0)
+               greatest(day_limit::bigint - CASE WHEN day_window < $2 THEN 0 ELSE day_used END, 0),
+               greatest(day_limit::bigint * $3 / 100 - CASE WHEN day_window < $2 THEN 0 ELSE day_used END, 0)
           FROM strava_rate_budget WHERE short_limit IS NOT NULL AND day_limit IS NOT NULL";
-    let params: Params<'_> = &[(&terms.short_window, Type::INT8), (&terms.day_window, Type::INT8)];
+    let params: Params<'_> = &[(&terms.short_window, Type::INT8), (&terms.day_window, Type::INT8), (&terms.day_percent, Type::INT4)];
     let row = tx.tx().query_opt(sql, params).await?;
-    row.map(|row| Ok(Left { short: row.try_get(0)?, day: row.try_get(1)? })).transpose()
+    row.map(|row| Ok(Left { short: row.try_get(0)?, day: row.try_get(1)?, day_share: row.try_get(2)? })).transpose()
 }
 
 /// Takes over what Strava's headers say. Usage lags behind at Strava, so the greater of its count and ours stands; and

@@ -11,8 +11,9 @@ use tracing_subscriber::fmt::format::{Format, Json, JsonFields, Writer, format};
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, SubscriberBuilder};
 use tracing_subscriber::registry::LookupSpan;
 
-use super::metric::{Metric, NAMESPACE};
+use super::metric::Metric;
 use super::tally;
+use crate::config;
 
 /// Marks the events that are lines already.
 const TARGET: &str = "runaway::line";
@@ -96,7 +97,7 @@ impl Line {
     /// Writes the line and adds nothing.
     pub(super) fn write_as_it_is(self) {
         let level = self.level;
-        let line = self.text(Timestamp::now()).to_string();
+        let line = self.text(Timestamp::now(), config::metrics_namespace()).to_string();
         match level {
             Level::ERROR => tracing::error!(target: TARGET, line),
             Level::WARN => tracing::warn!(target: TARGET, line),
@@ -104,7 +105,7 @@ impl Line {
         }
     }
 
-    fn text(self, now: Timestamp) -> Value {
+    fn text(self, now: Timestamp, namespace: &str) -> Value {
         let function = self.fields.get("function").and_then(Value::as_str).map(str::to_owned);
         let mut text = Map::new();
         text.insert("timestamp".to_owned(), json!(now.to_string()));
@@ -124,7 +125,7 @@ impl Line {
                 _ => directives.push((sets, vec![metric])),
             }
         }
-        let directive = |(sets, metrics)| json!({ "Namespace": NAMESPACE, "Dimensions": sets, "Metrics": metrics });
+        let directive = |(sets, metrics)| json!({ "Namespace": namespace, "Dimensions": sets, "Metrics": metrics });
         let directives: Vec<Value> = directives.into_iter().map(directive).collect();
         text.insert("_aws".to_owned(), json!({ "Timestamp": now.as_millisecond(), "CloudWatchMetrics": directives }));
         if let Some(function) = function {
@@ -198,8 +199,10 @@ mod tests {
     use super::super::metric::{ACTIVITIES_STORED, FAILURES, REQUESTS};
     use super::*;
 
+    const NAMESPACE: &str = "Runaway/stack";
+
     fn text(line: Line) -> Value {
-        line.text(Timestamp::UNIX_EPOCH)
+        line.text(Timestamp::UNIX_EPOCH, NAMESPACE)
     }
 
     #[test]
@@ -217,6 +220,7 @@ mod tests {
         assert_eq!((directives.len(), &directives[0]["Dimensions"]), (2, &json!([[], ["Function"]])));
         let metrics = json!([{ "Name": "Requests", "Unit": "Count" }, { "Name": "ActivitiesStored", "Unit": "Count" }]);
         assert_eq!(directives[0]["Metrics"], metrics);
+        assert!(directives.iter().all(|directive| directive["Namespace"] == NAMESPACE), "{directives:?}");
         assert_eq!(directives[1]["Dimensions"], json!([[], ["Function"], ["Class"], ["Function", "Class"]]));
         assert_eq!((&line["Function"], &line["Class"]), (&json!("chat"), &json!("database")));
         assert_eq!((&line["Requests"], &line["Failures"]), (&json!(1), &json!(2)));

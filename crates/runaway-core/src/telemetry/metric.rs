@@ -1,8 +1,5 @@
 //! The metrics there are. ARCHITECTURE.md says what each means; a test compares.
 
-/// The CloudWatch namespace of all.
-pub(super) const NAMESPACE: &str = "Runaway";
-
 /// A metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Metric {
@@ -35,6 +32,8 @@ pub const ACTIVITIES_STORED: Metric = metric("ActivitiesStored", "Count");
 pub const STRAVA_CALLS_LEFT_15_MIN: Metric = metric("StravaCallsLeft15Min", "Count");
 /// Calls of Strava that are left in the day.
 pub const STRAVA_CALLS_LEFT_TODAY: Metric = metric("StravaCallsLeftToday", "Count");
+/// Calls of Strava that are left in the day to whole histories, which may use a share of it.
+pub const STRAVA_CALLS_LEFT_FOR_HISTORIES: Metric = metric("StravaCallsLeftForHistories", "Count");
 /// Tokens that a model read, the cached ones included.
 pub const MODEL_TOKENS_READ: Metric = metric("ModelTokensRead", "Count");
 /// Tokens that a model wrote.
@@ -54,6 +53,7 @@ pub const METRICS: &[Metric] = &[
     ACTIVITIES_STORED,
     STRAVA_CALLS_LEFT_15_MIN,
     STRAVA_CALLS_LEFT_TODAY,
+    STRAVA_CALLS_LEFT_FOR_HISTORIES,
     MODEL_TOKENS_READ,
     MODEL_TOKENS_WRITTEN,
     JOURNAL_ENTRIES,

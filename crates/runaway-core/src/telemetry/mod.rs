@@ -20,7 +20,8 @@ use tracing_subscriber::EnvFilter;
 pub use line::{Line, Lines, lines};
 pub use metric::{
     ACTIVITIES_STORED, APPLICATION_INACTIVE, DATABASE_ROUND_TRIPS, FAILURES, JOURNAL_ENTRIES, METRICS, MODEL_TOKENS_READ,
-    MODEL_TOKENS_WRITTEN, Metric, REQUEST_DURATION, REQUESTS, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_TODAY, SYNC_LAG,
+    MODEL_TOKENS_WRITTEN, Metric, REQUEST_DURATION, REQUESTS, STRAVA_CALLS_LEFT_15_MIN, STRAVA_CALLS_LEFT_FOR_HISTORIES,
+    STRAVA_CALLS_LEFT_TODAY, SYNC_LAG,
 };
 pub(crate) use tally::count_round_trip;
 pub use tally::{Tally, carried, forget_athlete, invocation, note, note_athlete};

@@ -1,7 +1,7 @@
 //! Stories about what all jobs share: the rate limit and Strava's outages.
 
 use jiff::SignedDuration;
-use runaway_core::domain::{SyncBounds, SyncType, next_quarter_hour};
+use runaway_core::domain::{SyncBounds, SyncType, next_daily_window, next_quarter_hour};
 use testkit::activity::daily_runs;
 use testkit::fake_strava::{Fault, On};
 use uuid::Uuid;
@@ -70,6 +70,25 @@ async fn a_backfill_leaves_room_for_an_athlete_who_waits() {
     assert_eq!(status(&story, other).await, "completed");
     let refused = story.world.strava.calls().iter().filter(|call| call.status == 429).count();
     assert_eq!(refused, 0, "nobody asks for more than there is");
+    story.ends(&[]).await;
+}
+
+#[tokio::test]
+async fn the_operator_sees_that_nothing_of_the_day_is_left_to_histories() {
+    let story = Story::with_runs(30).await;
+    story.world.strava.set_limits(1000, 20);
+    story.world.clock.stop_at(next_daily_window(story.now()) + SignedDuration::from_mins(1));
+    let other = other_job(&story, 3000).await;
+    for _ in 0..2 {
+        story.deliver(other).await;
+        assert_eq!((status(&story, other).await.as_str(), story.world.strava.count("list")), ("in_progress", 16), "80 % of 20");
+    }
+    story.task("process-pending").await;
+    let last = |name: &str| {
+        let metrics = story.world.logs.metrics().into_iter();
+        metrics.filter(|sample| sample.name == name && sample.dimensions.is_empty()).map(|sample| sample.value).next_back()
+    };
+    assert_eq!((last("StravaCallsLeftForHistories"), last("StravaCallsLeftToday")), (Some(0.0), Some(4.0)));
     story.ends(&[]).await;
 }
 

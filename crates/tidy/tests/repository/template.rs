@@ -37,7 +37,7 @@ impl Surroundings {
     /// What is wrong with a template, each with the rule that says so.
     fn violations(&self, text: &str) -> Vec<(&'static str, String)> {
         let (template, stack) = (Template::parse(text).unwrap(), Stack::parse(text).unwrap());
-        let rules: [(&'static str, Vec<String>); 13] = [
+        let rules: [(&'static str, Vec<String>); 14] = [
             ("routes", rules::routes(&template)),
             ("router", rules::router(&template, &self.router)),
             ("streaming", rules::streaming(&template, &self.streaming)),
@@ -50,6 +50,7 @@ impl Surroundings {
             ("logs", operation::logs(&template, &stack)),
             ("alarms", operation::alarms(&template, &stack, &self.runbook)),
             ("parameters", operation::parameters(&stack)),
+            ("network", operation::network(&stack)),
             ("gateway", operation::gateway(&stack, &self.answer)),
         ];
         rules.into_iter().flat_map(|(rule, broken)| broken.into_iter().map(move |sentence| (rule, sentence))).collect()
@@ -84,6 +85,7 @@ const REDRIVE: &str = "      RedrivePolicy:
 const RESET_STUCK: &str = "        ResetStuck:
           Type: ScheduleV2
           Properties:
+            Name: !Sub \"${AWS::StackName}-reset-stuck\"
             ScheduleExpression: rate(10 minutes)
             Input: '{\"task\": \"reset-stuck\"}'
             RetryPolicy:
@@ -111,10 +113,14 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("schedules", "rate(5 minutes)", "rate(five minutes)"),
     ("schedules", "cron(0 2 * * ? *)", "cron(0 2 * * *)"),
     ("schedules", RESET_STUCK, ""),
+    ("schedules", "            Name: !Sub \"${AWS::StackName}-sweep\"\n", ""),
+    ("schedules", "Name: !Sub \"${AWS::StackName}-due-weeks\"", "Name: due-weeks"),
     ("schedules", r#"'{"task": "due-weeks"}'"#, r#"'{"task": "weeks"}'"#),
     ("environment", "STRAVA_CLIENT_ID: !Ref", "STRAVA_CLIENT_IDENTITY: !Ref"),
     ("environment", "AUTH_ISSUER: !Ref AuthIssuer", "TOKEN_KEYS: !Ref AuthIssuer"),
     ("environment", "AUTH_ISSUER: !Ref AuthIssuer", "AUTH_ISSUER: !Ref AuthJwksUrl"),
+    ("environment", "METRICS_NAMESPACE: !Sub \"Runaway/${AWS::StackName}\"", "METRICS_NAMESPACE: Runaway"),
+    ("environment", "        METRICS_NAMESPACE: !Sub \"Runaway/${AWS::StackName}\"\n", ""),
     ("environment", "          AUTH_AUDIENCE: !Ref AuthAudience\n", ""),
     (
         "environment",
@@ -137,6 +143,10 @@ const PLANTED: &[(&str, &str, &str)] = &[
     ("alarms", "      AlarmActions: [!Ref AlarmTopic]\n", ""),
     ("alarms", "Value: !GetAtt JournalDeadLetterQueue.QueueName", "Value: !GetAtt SyncDeadLetterQueue.QueueName"),
     ("alarms", "MetricName: SyncLag", "MetricName: SyncLog"),
+    ("alarms", "MetricName: StravaCallsLeftForHistories", "MetricName: StravaCallsLeftToday"),
+    ("alarms", "Namespace: !Sub \"Runaway/${AWS::StackName}\"", "Namespace: Runaway"),
+    ("network", "[!Equals [!Ref SubnetIds, \"\"], !Equals", "[!Equals [!Ref SecurityGroupIds, \"\"], !Equals"),
+    ("network", "Assert: !Or", "Assert: !And"),
     ("parameters", MESSAGES_DESCRIPTION, ""),
     ("parameters", "ChatMessagesPerDay, ChatTokensPerDay,", "ChatTokensPerDay,"),
     ("parameters", "  ModelSources:\n    Type: String\n", "  ModelSources:\n    Type: String\n    Default: strava\n"),
