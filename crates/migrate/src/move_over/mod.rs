@@ -3,7 +3,7 @@
 //! Its objects are set aside from `public` into the schema [`OLD`], the migrations run, and what has a home here is copied
 //! in batches, each of which commits together with the mark of how far it came. Nothing of the predecessor's is altered
 //! or deleted: what cannot be moved is counted by its reason and stays where it is. [`run`] may be repeated and
-//! interrupted at any time; [`check`] compares both sides.
+//! interrupted at any time; [`check()`] compares both sides.
 
 mod aside;
 mod check;
