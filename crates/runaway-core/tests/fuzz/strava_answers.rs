@@ -49,7 +49,8 @@ async fn a_token_answer_is_taken_as_it_is_or_refused_without_a_quotation() {
     ];
     check("token answers", CASES, &(body, prop::collection::vec(any::<prop::sample::Index>(), 0..3)), async |(body, cuts)| {
         server.set(Canned { status: 200, pieces: pieces(&body, &cuts), ..Canned::default() });
-        let said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        // What nobody reads may hold bytes that are no text.
+        let said: Value = serde_json::from_str(&String::from_utf8_lossy(&body)).unwrap_or_default();
         match client.exchange_code(&SecretString::from(MARK)).await {
             Ok(exchanged) => {
                 prop_assert_eq!(said["access_token"].as_str(), Some(exchanged.tokens.access.expose_secret()));
