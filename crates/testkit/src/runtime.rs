@@ -58,15 +58,24 @@ impl Answer {
         serde_json::from_slice(bytes).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// Head and body of a streamed answer, which is announced as one.
+    /// Head and text of a streamed answer, which is announced as one.
     ///
     /// # Panics
     /// Where it is none.
     pub async fn streamed(self) -> (Value, String) {
+        let (head, body) = self.streamed_bytes().await;
+        (head, String::from_utf8(body).expect("a body of text"))
+    }
+
+    /// Head and body of a streamed answer.
+    ///
+    /// # Panics
+    /// Where it is none.
+    pub async fn streamed_bytes(self) -> (Value, Vec<u8>) {
         let Self::Streamed(mut answer) = self else { panic!("an answer in one piece: {self:?}") };
         assert_eq!(answer.headers["content-type"], "application/vnd.awslambda.http-integration-response");
         let head = answer.head().await.expect("a head");
-        (head, String::from_utf8(answer.rest().await).expect("a body of text"))
+        (head, answer.rest().await)
     }
 
     /// Every byte of it, to be searched.

@@ -110,6 +110,20 @@ async fn a_connection_and_an_account_end() {
 
 /// The head of a streamed answer is JSON of its own; what follows are events, or one JSON for a caller who reads no events.
 #[tokio::test]
+async fn an_export_streams() {
+    let world = world().await;
+    let export = start("export", &world).await;
+    let (head, body) = export.hand(rest_get("/export", Some(&world.token()))).await.streamed_bytes().await;
+    assert_eq!((&head["statusCode"], &head["headers"]["content-type"]), (&json!(200), &json!("application/zip")), "{head}");
+    assert_eq!(head["headers"]["cache-control"], "no-store", "{head}");
+    // A zip begins with a file and ends with its table of contents, which a broken one has not.
+    assert!(body.starts_with(b"PK\x03\x04") && body[body.len() - 22..].starts_with(b"PK\x05\x06"), "{} bytes", body.len());
+    let (head, body) = export.hand(rest_get("/export", None)).await.streamed().await;
+    assert_eq!(head["statusCode"], 401, "{head} {body}");
+    assert_clean(&world, &export, &[]);
+}
+
+#[tokio::test]
 async fn the_coach_streams() {
     let world = world().await;
     let token = world.token();
