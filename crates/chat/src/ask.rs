@@ -61,13 +61,11 @@ impl Asked {
         if message.chars().any(|c| c.is_control() && !c.is_whitespace()) {
             return Err(ApiError::field("message", "holds characters that are no text"));
         }
-        let mut named: Vec<i64> = [fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten().collect();
-        named.extend(call.query_ids(&["athlete_id", "user_id"])?);
         Ok(Self {
             message: message.to_owned(),
             conversation_id: fields.uuid("conversation_id")?,
             client_message_id: fields.uuid("client_message_id")?,
-            named,
+            named: call.named(&fields)?,
         })
     }
 }

@@ -68,7 +68,7 @@ pub(crate) async fn delete(app: &App, caller: Caller, call: &Call, id: &str) -> 
 
 /// The caller's transaction, after every athlete id of the query was compared with the caller's own.
 pub(crate) async fn own(app: &App, caller: Caller, call: &Call) -> Result<(AthleteTx, OwnAthlete), ApiError> {
-    own_of(app, caller, &call.query_ids(&["athlete_id", "user_id"])?).await
+    own_of(app, caller, &call.named_in_query()?).await
 }
 
 /// The same for the ids that a call names.

@@ -30,9 +30,7 @@ pub(crate) async fn replace(app: &App, caller: Caller, call: &Call) -> Result<Re
     let fields = call.fields()?;
     let changes = fields.object("memory")?.ok_or_else(|| ApiError::field("memory", "is missing"))?;
     check(changes)?;
-    let mut named: Vec<i64> = [fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten().collect();
-    named.extend(call.query_ids(&["athlete_id", "user_id"])?);
-    let (tx, athlete) = own_of(app, caller, &named).await?;
+    let (tx, athlete) = own_of(app, caller, &call.named(&fields)?).await?;
     let mut memory = coach_memory::lock_memory(&tx, athlete.id, app.clock.now()).await?;
     merge(&mut memory, changes);
     if memory.to_string().chars().count() > MEMORY_CHARS_MAX {

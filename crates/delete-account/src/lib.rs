@@ -7,7 +7,7 @@ use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, V
 use runaway_core::db::athletes::OwnAthlete;
 use runaway_core::db::erasure_receipts::{self, Reason};
 use runaway_core::db::pending_revocations::PendingRevocation;
-use runaway_core::db::{Db, DbError, athlete_tables, athletes, oauth_tickets};
+use runaway_core::db::{Db, DbError, athlete_tables, athletes};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::strava::StravaClient;
@@ -68,8 +68,7 @@ async fn delete_account(app: &App, call: Call) -> Result<Reply, ApiError> {
         return Err(ApiError::MethodNotAllowed);
     }
     let fields = call.fields()?;
-    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
-    named.extend([fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten());
+    let named = call.named(&fields)?;
 
     let mut athlete = erase_user(app, caller.user_id, &named).await?;
     for _ in 0..ERASURES_MAX {
@@ -100,16 +99,10 @@ async fn erase_user(app: &App, user_id: Uuid, named: &[i64]) -> Result<Option<Ow
     Ok(athlete)
 }
 
-/// Ends what the user began, or somebody else with the user's athlete, and has not confirmed. After the erasure: the
-/// token of a ticket may be the newest of the athlete's, and is revoked only where no connection stands.
+/// What was never confirmed ends too, after the erasure.
 async fn give_up_tickets(app: &App, user_id: Uuid, athlete_id: Option<i64>) -> Result<(), DbError> {
-    let tx = app.db.system().await?;
-    let unconfirmed = oauth_tickets::give_up_all_of(&tx, user_id, athlete_id, app.clock.now()).await?;
-    tx.commit().await?;
-    for pending in &unconfirmed {
-        flows::revoke(&app.db, &app.vault, &app.strava, pending).await;
-    }
-    Ok(())
+    let (tx, revoking) = (app.db.system().await?, (&app.db, &app.vault, &app.strava));
+    flows::give_up_tickets(tx, revoking, user_id, athlete_id, app.clock.now()).await
 }
 
 /// Erases the athlete in one transaction; the token that is left over is to be revoked. Only the call that erased

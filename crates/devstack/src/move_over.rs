@@ -6,27 +6,17 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use migrate::move_over::{self, Comparison, Move, Moved};
-use runaway_core::config::{DatabaseConfig, SETTINGS, Settings, VaultConfig};
+use runaway_core::config::{DatabaseConfig, VaultConfig};
 use runaway_core::vault::Vault;
 use secrecy::ExposeSecret as _;
 use tokio_postgres::config::Host;
 
 use crate::console::{confirmed, patiently, say};
-use crate::world::own;
-use crate::{env_file, tools};
-
-async fn settings() -> anyhow::Result<Settings> {
-    if own("DATABASE_ADMIN_URL").is_some() {
-        return Ok(Settings::load().await?);
-    }
-    let world = env_file::read(&tools::state()?).context("neither DATABASE_ADMIN_URL is set, nor does a world run here")?;
-    let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
-    Ok(Settings::from_pairs(known))
-}
+use crate::operator::settings;
 
 /// Moves what is not moved yet, says what became of every table, and compares. Fails where something differs.
 pub(crate) async fn run(is_check: bool) -> anyhow::Result<ExitCode> {
-    let (database, keys) = settings().await?.read(|s| (DatabaseConfig::read_admin(s), VaultConfig::read(s)))?;
+    let (database, keys) = settings(&["DATABASE_ADMIN_URL"]).await?.read(|s| (DatabaseConfig::read_admin(s), VaultConfig::read(s)))?;
     let vault = Vault::from_ring(&keys.token_keys)?;
     let what = Move { admin_url: database.url.expose_secret(), ca_pem: database.ca_pem.as_deref(), vault: &vault };
     if !is_check {

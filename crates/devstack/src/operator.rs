@@ -1,9 +1,11 @@
-//! What the operator's commands share: the deployed stack they speak to, and AWS's own command line, which speaks to it.
+//! What the operator's commands share: whose settings they use, the deployed stack they speak to, and AWS's own command
+//! line, which speaks to it.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
+use runaway_core::config::{SETTINGS, Settings};
 use serde_json::Value;
 use tokio::process::Command;
 
@@ -14,6 +16,18 @@ use crate::{env_file, process, tools};
 const STACK: &str = "runaway";
 /// The longest that a function may take; the command line waits for it and never asks twice.
 const INVOCATION_TIMEOUT_S: &str = "900";
+
+/// The functions' settings. The presence of one of the `decisive` ones in the person's environment decides where all of
+/// them are from: settings of two worlds are never mixed.
+pub(crate) async fn settings(decisive: &[&str]) -> anyhow::Result<Settings> {
+    if decisive.iter().any(|name| own(name).is_some()) {
+        return Ok(Settings::load().await?);
+    }
+    let world = env_file::read(&tools::state()?)
+        .with_context(|| format!("neither {} is set, nor does a world run here", decisive.join(" nor ")))?;
+    let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
+    Ok(Settings::from_pairs(known))
+}
 
 /// A stack of CloudFormation, deployed or to be.
 pub(crate) struct Stack {

@@ -9,14 +9,14 @@ use runaway_core::flows;
 use runaway_core::vault::Vault;
 
 use crate::console::say;
-use crate::webhook::settings;
+use crate::operator::settings;
 
 /// One batch after the other.
 const CONNECTIONS_MAX: usize = 1;
 
 /// Seals anew and says what came of it.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    let settings = settings(["TOKEN_KEYS", "RUNAWAY_SECRET_ARN"]).await?;
+    let settings = settings(&["TOKEN_KEYS", "RUNAWAY_SECRET_ARN"]).await?;
     let (database, vault) = settings.read(|s| (DatabaseConfig::read(s), VaultConfig::read(s)))?;
     let (db, vault) = (Db::new(&database, CONNECTIONS_MAX)?, Vault::from_ring(&vault.token_keys)?);
     let keys: Vec<String> = vault.key_ids().map(|id| format!("{id:?}")).collect();

@@ -5,7 +5,7 @@ use anyhow::Context as _;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
 use jiff::Timestamp;
-use runaway_core::config::{DatabaseConfig, JournalQueueConfig, QueueConfig, SETTINGS, Settings};
+use runaway_core::config::{DatabaseConfig, JournalQueueConfig, QueueConfig};
 use runaway_core::db::rate_budget::{self, Left};
 use runaway_core::db::status::{self, Counts};
 use runaway_core::db::{Db, sync_lag};
@@ -14,28 +14,28 @@ use runaway_core::strava::budget::Terms;
 
 use crate::console::say;
 use crate::dead_letters::{dead_letter_queue, local_client};
+use crate::operator::settings;
 use crate::world::own;
 use crate::{env_file, tools};
 
 /// One transaction.
 const CONNECTIONS_MAX: usize = 1;
 
-/// The functions' settings and a client for their queues. The presence of a database decides where all of them are from.
-async fn settings() -> anyhow::Result<(Settings, Client)> {
-    if ["DATABASE_URL", "RUNAWAY_SECRET_ARN"].into_iter().any(|name| own(name).is_some()) {
-        let shared = aws_config::load_defaults(runaway_core::queue::aws_behavior()).await;
-        return Ok((Settings::load().await?, Client::new(&shared)));
+/// Settings that say where all of them are from.
+const DECISIVE: [&str; 2] = ["DATABASE_URL", "RUNAWAY_SECRET_ARN"];
+
+/// A client for the queues of the settings.
+async fn client() -> anyhow::Result<Client> {
+    if DECISIVE.into_iter().any(|name| own(name).is_some()) {
+        return Ok(Client::new(&aws_config::load_defaults(runaway_core::queue::aws_behavior()).await));
     }
-    let world =
-        env_file::read(&tools::state()?).context("neither DATABASE_URL nor RUNAWAY_SECRET_ARN is set, nor does a world run here")?;
-    let client = local_client(world.get("AWS_ENDPOINT_URL_SQS").context(".devstack/env lacks AWS_ENDPOINT_URL_SQS")?);
-    let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
-    Ok((Settings::from_pairs(known), client))
+    let world = env_file::read(&tools::state()?)?;
+    Ok(local_client(world.get("AWS_ENDPOINT_URL_SQS").context(".devstack/env lacks AWS_ENDPOINT_URL_SQS")?))
 }
 
 /// Shows everything.
 pub(crate) async fn run() -> anyhow::Result<()> {
-    let (settings, client) = settings().await?;
+    let (settings, client) = (settings(&DECISIVE).await?, client().await?);
     let (database, sync, journal) = settings.read(|s| (DatabaseConfig::read(s), QueueConfig::read(s), JournalQueueConfig::read(s)))?;
     let now = Timestamp::now();
     let tx = Db::new(&database, CONNECTIONS_MAX)?.system().await?;

@@ -2,30 +2,18 @@
 //! the person's environment where it has them, else from the running world.
 
 use anyhow::{Context as _, ensure};
-use runaway_core::config::{AuthorizeConfig, SETTINGS, Settings, StravaConfig, WebhookConfig};
+use runaway_core::config::{AuthorizeConfig, Settings, StravaConfig, WebhookConfig};
 use runaway_core::strava::StravaClient;
 use secrecy::ExposeSecret as _;
 
 use crate::console::say;
-use crate::world::own;
-use crate::{env_file, tools};
+use crate::operator::settings;
 
 /// The longest address that Strava takes, bytes.
 const CALLBACK_BYTES_MAX: usize = 255;
 
-/// The functions' settings. The presence of one of the `decisive` ones in the person's environment decides where all of
-/// them are from: settings of two worlds are never mixed.
-pub(crate) async fn settings(decisive: [&str; 2]) -> anyhow::Result<Settings> {
-    if decisive.into_iter().any(|name| own(name).is_some()) {
-        return Ok(Settings::load().await?);
-    }
-    let world = env_file::read(&tools::state()?).with_context(|| format!("neither {} is set, nor does a world run here", decisive[0]))?;
-    let known = world.into_iter().filter(|(name, value)| SETTINGS.iter().any(|setting| setting.name == name) && !value.is_empty());
-    Ok(Settings::from_pairs(known))
-}
-
 async fn client() -> anyhow::Result<(Settings, StravaClient)> {
-    let settings = settings(["STRAVA_CLIENT_SECRET", "RUNAWAY_SECRET_ARN"]).await?;
+    let settings = settings(&["STRAVA_CLIENT_SECRET", "RUNAWAY_SECRET_ARN"]).await?;
     let strava = StravaClient::new(settings.read(StravaConfig::read)?)?;
     Ok((settings, strava))
 }

@@ -4,7 +4,7 @@ use lambda_http::http::{Method, StatusCode};
 use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, DatabaseConfig, Settings, StravaConfig, VaultConfig};
-use runaway_core::db::{Db, DbError, athletes, oauth_tickets};
+use runaway_core::db::{Db, DbError, athletes};
 use runaway_core::flows;
 use runaway_core::http::{ApiError, Call, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::strava::StravaClient;
@@ -62,8 +62,7 @@ async fn end_connection(app: &App, call: Call) -> Result<Reply, ApiError> {
     }
     call.require_method(&Method::POST)?;
     let fields = call.fields()?;
-    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
-    named.extend([fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten());
+    let named = call.named(&fields)?;
 
     let tx = app.db.athlete(caller.user_id).await?;
     let athlete = athletes::own(&tx).await?;
@@ -86,16 +85,10 @@ async fn end_connection(app: &App, call: Call) -> Result<Reply, ApiError> {
     Ok(reply(athlete.id, "Strava is disconnected. What came from Strava will be erased unless you connect it again."))
 }
 
-/// Ends what the user began, or somebody else with the user's athlete, and has not confirmed: who disconnects is not to be
-/// connected by it afterwards.
+/// What was never confirmed ends too, or whoever disconnects could be connected by it afterwards.
 async fn give_up_tickets(app: &App, user_id: Uuid, athlete_id: Option<i64>) -> Result<(), DbError> {
-    let tx = app.db.system().await?;
-    let unconfirmed = oauth_tickets::give_up_all_of(&tx, user_id, athlete_id, app.clock.now()).await?;
-    tx.commit().await?;
-    for pending in &unconfirmed {
-        flows::revoke(&app.db, &app.vault, &app.strava, pending).await;
-    }
-    Ok(())
+    let (tx, revoking) = (app.db.system().await?, (&app.db, &app.vault, &app.strava));
+    flows::give_up_tickets(tx, revoking, user_id, athlete_id, app.clock.now()).await
 }
 
 fn reply(athlete_id: i64, message: &str) -> Reply {

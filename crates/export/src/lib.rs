@@ -81,7 +81,7 @@ async fn begin(app: &Arc<App>, call: Call) -> Result<Streamed, ApiError> {
         return Err(ApiError::no_such_path());
     }
     call.require_method(&Method::GET)?;
-    let named = call.query_ids(&["athlete_id", "user_id"])?;
+    let named = call.named_in_query()?;
     let now = app.clock.now();
 
     let tx = app.db.athlete(caller.user_id).await?;

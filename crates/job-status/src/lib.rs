@@ -43,7 +43,7 @@ async fn show_job(app: &App, call: Call) -> Result<Reply, ApiError> {
     // `/job-status` itself and deeper paths do not exist; anything directly below is a job's id, if not a valid one.
     let id = call.path.strip_prefix('/').filter(|id| !id.is_empty() && !id.contains('/')).ok_or_else(ApiError::no_such_path)?;
     call.require_method(&Method::GET)?;
-    let named = call.query_ids(&["athlete_id", "user_id"])?;
+    let named = call.named_in_query()?;
     let tx = app.db.athlete(caller.user_id).await?;
     let athlete = athletes::own(&tx).await?;
     own_athlete(athlete, &named)?;

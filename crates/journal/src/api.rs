@@ -13,7 +13,7 @@ use runaway_core::config::{AuthConfig, DailyLimit, DatabaseConfig, ModelConfig, 
 use runaway_core::db::journal::{self, Entry, Subject};
 use runaway_core::db::{Db, OneAthleteTx, athletes};
 use runaway_core::domain::{Sex, monday_of};
-use runaway_core::http::{ApiError, Call, Caller, Fields, Reply, Verifier, answer, own_athlete};
+use runaway_core::http::{ApiError, Call, Caller, Reply, Verifier, answer, own_athlete};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
@@ -35,8 +35,6 @@ const WEEKS_MAX: i64 = 12;
 const WEEKS_DEFAULT: i64 = 4;
 /// When to ask again for a week that somebody else writes, seconds.
 const BUSY_RETRY_S: i64 = 5;
-/// Parameters by which a request may name an athlete.
-const NAMES: &[&str] = &["athlete_id", "user_id"];
 const LIMIT_REACHED: &str = "The journal has been written anew often enough today. Please try again tomorrow.";
 const NO_ACTIVITIES: ApiError = ApiError::NotFound { code: "NO_ACTIVITIES", message: "There are no activities in this week." };
 
@@ -95,7 +93,7 @@ async fn generate(app: &App, caller: Caller, call: &Call, model_until: Instant) 
     let fields = call.fields()?;
     let day = fields.text("week_start_date")?.map(|text| day("week_start_date", text)).transpose()?;
     let is_forced = fields.boolean("force")?.unwrap_or_default();
-    let (tx, athlete_id, subject) = subject(app, caller, &named(call, &fields)?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &call.named(&fields)?).await?;
     tx.commit().await?;
     let today = story::today(&subject, app.writer.clock.now());
     let week = monday("week_start_date", day.unwrap_or(today))?;
@@ -116,7 +114,7 @@ async fn generate_recent(app: &App, caller: Caller, call: &Call, model_until: In
     if !(1..=WEEKS_MAX).contains(&weeks) {
         return Err(ApiError::InvalidRequest(format!("weeks is not between 1 and {WEEKS_MAX}.")));
     }
-    let (tx, athlete_id, subject) = subject(app, caller, &named(call, &fields)?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &call.named(&fields)?).await?;
     tx.commit().await?;
     let current = monday("weeks", story::today(&subject, app.writer.clock.now()))?;
     let mondays = (0..weeks).filter_map(|n| current.checked_sub(Span::new().days(7 * n)).ok());
@@ -147,7 +145,7 @@ async fn list(app: &App, caller: Caller, call: &Call, in_path: Option<&str>) -> 
             .filter(|limit| (1..=LIMIT_MAX).contains(limit))
             .ok_or_else(|| ApiError::InvalidRequest(format!("limit is not between 1 and {LIMIT_MAX}.")))?,
     };
-    let mut named = call.query_ids(NAMES)?;
+    let mut named = call.named_in_query()?;
     // More digits than an id has is nobody's athlete.
     named.extend(in_path.map(|id| id.parse().unwrap_or(-1)));
     let (tx, athlete_id, _) = subject(app, caller, &named).await?;
@@ -162,18 +160,12 @@ async fn draw(app: &App, caller: Caller, call: &Call, text: &str) -> Result<Repl
     let week = monday("The week", day("The week", text)?)?;
     let (first, last) =
         first_day_read(week).zip(sunday_of(week)).ok_or_else(|| ApiError::field("The week", "lies outside the calendar"))?;
-    let (tx, athlete_id, subject) = subject(app, caller, &call.query_ids(NAMES)?).await?;
+    let (tx, athlete_id, subject) = subject(app, caller, &call.named_in_query()?).await?;
     let sessions = journal::sessions(&tx, athlete_id, first, last).await?;
     tx.commit().await?;
     let body = physiology(&sessions, subject.sex.as_deref().and_then(Sex::parse));
     let before = weeks_before(week, i32::try_from(CHART_WEEKS).unwrap_or_default() - 1, &sessions, &body);
     Ok(Reply::svg(chart::svg(&Week::of(week, &sessions, &body), &before)))
-}
-
-/// The athletes a request names, wherever it does.
-fn named(call: &Call, fields: &Fields) -> Result<Vec<i64>, ApiError> {
-    let in_body = [fields.id("athlete_id")?, fields.id("user_id")?].into_iter().flatten();
-    Ok(in_body.chain(call.query_ids(NAMES)?).collect())
 }
 
 /// A date as the contract writes it, and no other form.

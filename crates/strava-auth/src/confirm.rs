@@ -9,7 +9,7 @@ use runaway_core::vault::fingerprint;
 use serde_json::json;
 use uuid::Uuid;
 
-use crate::{App, named_ids};
+use crate::App;
 
 const UNKNOWN_TICKET: ApiError = ApiError::NotFound {
     code: "TICKET_NOT_FOUND",
@@ -26,7 +26,7 @@ const ALREADY_LINKED: ApiError = ApiError::Conflict {
 pub(crate) async fn confirm(app: &App, call: &Call, caller: Caller) -> Result<Reply, ApiError> {
     let fields: Fields = call.fields()?;
     let word = fields.text("ticket")?.ok_or_else(|| ApiError::field("ticket", "is missing"))?;
-    let named = named_ids(call, &fields)?;
+    let named = call.named(&fields)?;
     let tx = app.db.athlete(caller.user_id).await?;
     refuse_foreign(athletes::own(&tx).await?, &named)?;
     tx.commit().await?;

@@ -10,7 +10,7 @@ use lambda_http::{Body, Request, Response};
 use runaway_core::clock::Clock;
 use runaway_core::config::{AuthConfig, AuthorizeConfig, DatabaseConfig, QueueConfig, Settings, StravaConfig, VaultConfig};
 use runaway_core::db::{Db, athletes, oauth_states};
-use runaway_core::http::{ApiError, Call, Caller, Fields, Reply, Verifier, answer, refuse_foreign};
+use runaway_core::http::{ApiError, Call, Caller, Reply, Verifier, answer, refuse_foreign};
 use runaway_core::queue::SyncQueue;
 use runaway_core::strava::{StravaClient, authorize_url};
 use runaway_core::vault::{Vault, fingerprint, random_bytes};
@@ -76,13 +76,6 @@ async fn route(app: &App, call: Call) -> Result<Reply, ApiError> {
     if call.path.is_empty() { begin_authorization(app, &call, caller).await } else { confirm::confirm(app, &call, caller).await }
 }
 
-/// The ids that older apps name; each must be the caller's own.
-fn named_ids(call: &Call, fields: &Fields) -> Result<Vec<i64>, ApiError> {
-    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
-    named.extend([fields.id("user_id")?, fields.id("athlete_id")?].into_iter().flatten());
-    Ok(named)
-}
-
 async fn begin_authorization(app: &App, call: &Call, caller: Caller) -> Result<Reply, ApiError> {
     let fields = call.fields()?;
     let redirect = fields.text("redirect")?;
@@ -92,7 +85,7 @@ async fn begin_authorization(app: &App, call: &Call, caller: Caller) -> Result<R
     }
     // Where it is required, an app that does not ask for it gets a ticket all the same: nothing is linked without.
     let confirm = fields.boolean("confirm")?.unwrap_or(false) || app.authorize.is_confirm_required;
-    let named = named_ids(call, &fields)?;
+    let named = call.named(&fields)?;
     let state = URL_SAFE_NO_PAD.encode(random_bytes::<STATE_BYTES>()?);
     let url = authorize_url(&app.authorize, &state).ok_or_else(|| ApiError::Internal("STRAVA_OAUTH_BASE is no address".into()))?;
     let now = app.clock.now();

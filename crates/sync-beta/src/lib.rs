@@ -68,8 +68,7 @@ async fn begin_sync(app: &App, call: Call) -> Result<Reply, ApiError> {
     let fields = call.fields()?;
     let now = app.clock.now();
     let mut bounds = bounds(&fields, now)?;
-    let mut named = call.query_ids(&["athlete_id", "user_id"])?;
-    named.extend([fields.id("user_id")?, fields.id("athlete_id")?].into_iter().flatten());
+    let named = call.named(&fields)?;
 
     let tx = app.db.athlete(caller.user_id).await?;
     let athlete = own_athlete(athletes::own(&tx).await?, &named)?;

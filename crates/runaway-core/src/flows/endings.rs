@@ -7,7 +7,7 @@ use uuid::Uuid;
 use super::AccessError;
 use crate::db::pending_revocations::{self, PendingRevocation};
 use crate::db::strava_events::{self, Outcome};
-use crate::db::{Db, DbError, WorkerTx, athletes, detail_runs, strava_tokens, sync_jobs};
+use crate::db::{Db, DbError, SystemTx, WorkerTx, athletes, detail_runs, oauth_tickets, strava_tokens, sync_jobs};
 use crate::strava::{StravaClient, StravaError};
 use crate::telemetry;
 use crate::vault::{Purpose, Vault};
@@ -62,6 +62,27 @@ pub enum Revocation {
     Kept,
     /// Nor could another now: Strava does not answer, or refuses this application.
     StravaIsOut,
+}
+
+/// Ends what the user began, or somebody else with the user's athlete, and has not confirmed; `tx` begins that. After the
+/// end of the connection: the token of a ticket may be the newest of the athlete's, and is revoked only where no connection
+/// stands.
+///
+/// # Errors
+/// See [`DbError`].
+pub async fn give_up_tickets(
+    tx: SystemTx,
+    (db, vault, strava): (&Db, &Vault, &StravaClient),
+    user_id: Uuid,
+    athlete_id: Option<i64>,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let unconfirmed = oauth_tickets::give_up_all_of(&tx, user_id, athlete_id, now).await?;
+    tx.commit().await?;
+    for pending in &unconfirmed {
+        revoke(db, vault, strava, pending).await;
+    }
+    Ok(())
 }
 
 /// Whether the revocation is still wanted: a batch of them takes minutes.

@@ -25,6 +25,8 @@ const TIME_LEFT_DEFAULT: Duration = Duration::from_secs(60);
 /// How long a browser may remember the answer to OPTIONS, seconds.
 const CORS_MAX_AGE_S: &str = "86400";
 
+/// Where older apps name their athlete, in a query or a body.
+const ATHLETE_ID_FIELDS: [&str; 2] = ["athlete_id", "user_id"];
 /// The media type of server-sent events.
 const EVENT_STREAM: &str = "text/event-stream";
 
@@ -80,13 +82,25 @@ impl Call {
         if self.method == *method { Ok(()) } else { Err(ApiError::MethodNotAllowed) }
     }
 
-    /// The athlete ids that older apps still put into the query.
+    /// The athletes that the query names, as older apps do; each must be the caller's own.
     ///
     /// # Errors
     /// 400 for one that is no number.
-    pub fn query_ids(&self, names: &[&str]) -> Result<Vec<i64>, ApiError> {
-        let given = names.iter().filter_map(|name| Some((name, self.query.get(*name)?)));
+    pub fn named_in_query(&self) -> Result<Vec<i64>, ApiError> {
+        let given = ATHLETE_ID_FIELDS.iter().filter_map(|name| Some((name, self.query.get(*name)?)));
         given.map(|(name, text)| text.parse().map_err(|_| ApiError::field(name, "is not an athlete id"))).collect()
+    }
+
+    /// The athletes that query and body name.
+    ///
+    /// # Errors
+    /// As [`Call::named_in_query`].
+    pub fn named(&self, fields: &Fields) -> Result<Vec<i64>, ApiError> {
+        let mut named = self.named_in_query()?;
+        for name in ATHLETE_ID_FIELDS {
+            named.extend(fields.id(name)?);
+        }
+        Ok(named)
     }
 }
 

@@ -45,7 +45,7 @@ async fn every_request_has_an_answer_by_the_conventions() {
         let response = answer("there", request, |call| async move {
             call.require_method(&Method::POST)?;
             drop(call.fields()?);
-            own_athlete(None, &call.query_ids(&["athlete_id", "user_id"])?)?;
+            own_athlete(None, &call.named_in_query()?)?;
             Ok(Reply::json(StatusCode::OK, &json!({})))
         })
         .await;

@@ -122,6 +122,14 @@ fn functions_stand_alone_and_leave_sql_http_clients_and_the_environment_to_the_c
 }
 
 #[test]
+fn every_function_logs_at_the_level_that_is_chosen() {
+    let levels = runaway_core::telemetry::levels(tracing::Level::DEBUG);
+    let chosen: BTreeSet<&str> = levels.split(',').filter_map(|level| level.strip_suffix("=DEBUG")).collect();
+    let missing: Vec<String> = lambda_crates().iter().map(|name| name.replace('-', "_")).filter(|name| !chosen.contains(&**name)).collect();
+    assert_none(&missing);
+}
+
+#[test]
 fn files_are_short_and_every_crate_keeps_the_workspace_lints() {
     for name in crates() {
         assert!(read(&format!("crates/{name}/Cargo.toml")).contains("[lints]\nworkspace = true"), "{name} has lints of its own");
