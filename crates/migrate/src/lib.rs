@@ -4,7 +4,7 @@ pub mod move_over;
 
 use anyhow::Context as _;
 use refinery::{Migration, Runner};
-use runaway_core::db::connector;
+use runaway_core::db::{Unquoted, connector};
 use tokio_postgres::Client;
 use tokio_postgres::error::DbError;
 
@@ -85,12 +85,10 @@ pub async fn pending_with_ca(admin_url: &str, ca_pem: Option<&str>) -> anyhow::R
     connected(admin_url, ca_pem, pending).await
 }
 
-/// An error with all its causes on one line. Of what PostgreSQL said it has no detail and no message of a data exception
-/// (SQLSTATE 22…): these quote rows.
+/// An error with all its causes on one line; of what PostgreSQL said [nothing that quotes rows](Unquoted).
 pub fn causes(error: &anyhow::Error) -> String {
     let cause = |cause: &(dyn std::error::Error + 'static)| match cause.downcast_ref::<DbError>() {
-        Some(said) if said.code().code().starts_with("22") => format!("{} {}", said.severity(), said.code().code()),
-        Some(said) => format!("{} {} {}", said.severity(), said.code().code(), said.message()),
+        Some(said) => Unquoted(said).to_string(),
         None => cause.to_string(),
     };
     error.chain().map(cause).collect::<Vec<_>>().join(": ")

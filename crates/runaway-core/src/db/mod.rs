@@ -54,16 +54,28 @@ pub enum DbError {
     Unexpected(&'static str),
 }
 
-/// What PostgreSQL said, without what it quotes of the data: no detail, and no message of a data exception. It has no
-/// source and no other form, for whoever logs an error writes its whole chain.
+/// What PostgreSQL said, [without what it quotes](Unquoted). It has no source and no other form, for whoever logs an error
+/// writes its whole chain.
 pub struct Said(tokio_postgres::Error);
+
+/// What PostgreSQL said, without what it quotes of the data: no detail, and no message of a data exception.
+pub struct Unquoted<'a>(pub &'a tokio_postgres::error::DbError);
 
 /// SQLSTATEs that begin with this are data exceptions: their messages quote values.
 const DATA_EXCEPTION: &str = "22";
 
 impl std::fmt::Display for Said {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Some(said) = self.0.as_db_error() else { return f.write_str("no error of the server's") };
+        match self.0.as_db_error() {
+            Some(said) => Unquoted(said).fmt(f),
+            None => f.write_str("no error of the server's"),
+        }
+    }
+}
+
+impl std::fmt::Display for Unquoted<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let said = self.0;
         write!(f, "{} {}", said.severity(), said.code().code())?;
         if !said.code().code().starts_with(DATA_EXCEPTION) {
             write!(f, " {}", said.message())?;
